@@ -164,7 +164,7 @@ mod tests {
         let doubt = Finding::new(FindingCode::WeakTrack, Severity::Doubt, "b");
         let bad = Finding::new(FindingCode::StillVisible, Severity::Failure, "c");
         assert_eq!(Verdict::of(&[]), Verdict::Clean);
-        assert_eq!(Verdict::of(&[note.clone()]), Verdict::Clean);
+        assert_eq!(Verdict::of(std::slice::from_ref(&note)), Verdict::Clean);
         assert_eq!(Verdict::of(&[note.clone(), doubt.clone()]), Verdict::NeedsReview);
         assert_eq!(Verdict::of(&[doubt, bad, note]), Verdict::Failed);
     }

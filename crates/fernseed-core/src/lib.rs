@@ -21,6 +21,7 @@ pub mod policy;
 pub mod render;
 pub mod sound;
 pub mod time;
+pub mod track;
 
 pub use geometry::{Orientation, Rect, Size};
 pub use picture::{Picture, PixelFormat, Plane};

@@ -231,7 +231,9 @@ mod tests {
         assert!(Picture::new(size, yuv, good.clone()).is_ok());
         assert!(Picture::new(size, PixelFormat::Rgb8, good.clone()).is_err());
         assert!(Picture::new(Size::new(4, 3), yuv, good).is_err());
-        assert!(Picture::new(Size::new(0, 3), PixelFormat::Rgb8, vec![Plane::filled(0, 3, 0)]).is_err());
+        assert!(
+            Picture::new(Size::new(0, 3), PixelFormat::Rgb8, vec![Plane::filled(0, 3, 0)]).is_err()
+        );
     }
 
     #[test]

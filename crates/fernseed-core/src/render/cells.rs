@@ -54,8 +54,8 @@ impl CellGrid {
     /// The colours of the four nearest cells, mixed linearly.
     pub(super) fn smooth(&self, rect: Rect, x: f32, y: f32) -> [u8; 3] {
         let at = |v: f32, from: f32, length: f32| {
-            let p = ((v - from) / length * self.side as f32 - 0.5)
-                .clamp(0.0, (self.side - 1) as f32);
+            let p =
+                ((v - from) / length * self.side as f32 - 0.5).clamp(0.0, (self.side - 1) as f32);
             (p as usize, (p as usize + 1).min(self.side - 1), p.fract())
         };
         let (x0, x1, tx) = at(x, rect.left, rect.width());
@@ -109,11 +109,8 @@ fn average(picture: &Picture, cell: Rect) -> [u8; 3] {
 /// Inverse of [`YuvColour::from_rgb`], clamped.
 fn to_rgb(colour: YuvColour, [y, cb, cr]: [f32; 3]) -> [u8; 3] {
     let (kr, kb) = colour.matrix.weights();
-    let (y, scale) = if colour.full_range {
-        (y / 255.0, 255.0)
-    } else {
-        ((y - 16.0) / 219.0, 224.0)
-    };
+    let (y, scale) =
+        if colour.full_range { (y / 255.0, 255.0) } else { ((y - 16.0) / 219.0, 224.0) };
     let (cb, cr) = ((cb - 128.0) / scale, (cr - 128.0) / scale);
     let r = y + 2.0 * (1.0 - kr) * cr;
     let b = y + 2.0 * (1.0 - kb) * cb;

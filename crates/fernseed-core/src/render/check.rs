@@ -59,9 +59,8 @@ fn check(picture: &Picture, mask: &Mask, all: &[Mask], policy: &Policy) -> MaskC
             Treatment::Solid => flatness(picture, channel, shrink, policy),
             // Cells of overlapping masks draw edges into each other.
             Treatment::Mosaic | Treatment::Blur => {
-                let overlapped = all
-                    .iter()
-                    .any(|o| o.track != mask.track && o.rect.iou(mask.rect) > 0.0);
+                let overlapped =
+                    all.iter().any(|o| o.track != mask.track && o.rect.iou(mask.rect) > 0.0);
                 smoothness(picture, channel, shrink, policy, overlapped)
             }
         };

@@ -141,10 +141,7 @@ fn no_picture_of_a_mosaic_depends_on_single_pixels() {
     }
     let policy = policy(Treatment::Blur, Shape::Box);
     let masks = [Mask { track: 1, rect: Rect::new(0.0, 0.0, 64.0, 64.0) }];
-    assert_eq!(
-        Renderer::new(&policy).render(a, &masks),
-        Renderer::new(&policy).render(b, &masks)
-    );
+    assert_eq!(Renderer::new(&policy).render(a, &masks), Renderer::new(&policy).render(b, &masks));
 }
 
 #[test]

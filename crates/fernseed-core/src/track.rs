@@ -1,0 +1,143 @@
+//! From detections in single frames to subjects through time, so that nobody
+//! flashes up for a frame.
+//!
+//! The work is offline: all frames of a clip have been looked at before a
+//! track is final. [`associate`] joins detections of one shot into tracks,
+//! weak ones included; [`fill`] decides which tracks count, closes their
+//! gaps from both sides and extends them before the first and after the last
+//! sight; [`plan`] adds the margins and writes the redactions.
+//!
+//! The method is two-stage association (ByteTrack, Zhang et al. 2022:
+//! detections below the threshold extend tracks but do not found certain
+//! ones) made offline: weak tracks are confirmed by evidence from the whole
+//! clip, and interpolation and extension use both directions of time.
+
+mod associate;
+mod fill;
+pub mod plan;
+pub mod scene;
+
+use crate::detect::{Detection, DetectorId, Label};
+use crate::geometry::Rect;
+
+/// Settings of the tracker. Times are in seconds of media time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrackSettings {
+    /// A track is certain if one of its detections reaches this confidence.
+    pub threshold: f32,
+    /// A track without a certain detection still counts if its confidences
+    /// beyond [`Self::floor`] add up to this much over several frames.
+    pub weak_evidence: f32,
+    /// Detections below this confidence are ignored.
+    pub floor: f32,
+    /// Longest time without a detection that a track survives inside a shot.
+    pub max_gap: f64,
+    /// How long a track is covered before its first and after its last sight.
+    pub extension: f64,
+    /// A track that begins or ends within this time of a cut or of the ends
+    /// of the clip is extended up to it.
+    pub snap: f64,
+}
+
+impl TrackSettings {
+    /// The settings that go with a policy's threshold.
+    #[must_use]
+    pub fn for_threshold(threshold: f32) -> Self {
+        Self {
+            threshold,
+            weak_evidence: 1.0,
+            floor: threshold * 0.5,
+            max_gap: 2.0,
+            extension: 0.6,
+            snap: 1.2,
+        }
+    }
+}
+
+/// What was seen in one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighting {
+    /// Number of the frame; frames come in order, none twice.
+    pub frame: u64,
+    /// Its time in seconds.
+    pub seconds: f64,
+    /// True if this frame begins a new shot.
+    pub cut: bool,
+    /// What the detectors found, or `None` if nobody looked at this frame.
+    pub detections: Option<Vec<Detection>>,
+}
+
+/// One box of a track at one frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrackPoint {
+    /// The frame.
+    pub frame: u64,
+    /// The subject's box, without margins, in display space.
+    pub rect: Rect,
+    /// True if it was detected here, false if it was filled in.
+    pub seen: bool,
+}
+
+/// One subject through time, every frame from first to last present.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Track {
+    /// What it is.
+    pub label: Label,
+    /// One point per frame, in order, without holes.
+    pub points: Vec<TrackPoint>,
+    /// Highest confidence of its detections.
+    pub confidence: f32,
+    /// Which detectors saw it.
+    pub detectors: Vec<DetectorId>,
+    /// Longest run of frames filled between two detections.
+    pub longest_gap: u64,
+}
+
+impl Track {
+    /// Number of frames in which it was detected.
+    #[must_use]
+    pub fn seen_frames(&self) -> u64 {
+        self.points.iter().filter(|p| p.seen).count() as u64
+    }
+}
+
+/// Collects sightings of one clip and turns them into tracks.
+#[derive(Debug)]
+pub struct Tracker {
+    settings: TrackSettings,
+    associator: associate::Associator,
+    clock: fill::Clock,
+}
+
+impl Tracker {
+    /// A tracker for one clip.
+    #[must_use]
+    pub fn new(settings: TrackSettings) -> Self {
+        Self {
+            settings,
+            associator: associate::Associator::new(settings),
+            clock: fill::Clock::default(),
+        }
+    }
+
+    /// Adds the next frame.
+    pub fn push(&mut self, sighting: Sighting) {
+        self.clock.push(sighting.seconds, sighting.cut);
+        if sighting.cut {
+            self.associator.cut();
+        }
+        if let Some(detections) = sighting.detections {
+            self.associator.push(sighting.frame, sighting.seconds, detections);
+        }
+    }
+
+    /// The tracks of the clip, in order of their first frame.
+    #[must_use]
+    pub fn finish(self) -> Vec<Track> {
+        let chains = self.associator.finish();
+        fill::tracks(chains, &self.clock, &self.settings)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! From tracks to redactions: margins for motion and shape, few keyframes.
+
+use super::Track;
+use crate::geometry::{Rect, Size};
+use crate::plan::{Action, DecidedBy, Decision, Evidence, Keyframe, Redaction};
+use crate::policy::Policy;
+
+/// Frames to either side whose boxes are covered too: encoders and shutters
+/// smear a moving face over its neighbours.
+const SMEAR_FRAMES: usize = 2;
+/// Keyframes are dropped while interpolation stays this close, in pixels;
+/// the covered box is padded by as much.
+const KEYFRAME_TOLERANCE: f32 = 0.75;
+/// Most keyframes dropped in a row.
+const MAX_DROPPED: usize = 64;
+/// Faces are small enough for jitter to matter below this side; the box is
+/// grown to it, in pixels.
+const MIN_SIDE: f32 = 12.0;
+
+/// The covered rectangle for a subject's box in a single picture.
+#[must_use]
+pub fn covered_rect(subject: Rect, policy: &Policy) -> Rect {
+    let grown = subject.scaled(policy.grow);
+    let (x, y) = grown.centre();
+    Rect::centred(x, y, grown.width().max(MIN_SIDE), grown.height().max(MIN_SIDE))
+}
+
+/// Redactions that hide the tracks in a picture of size `size`. Tracks that
+/// lie outside the picture altogether give none.
+#[must_use]
+pub fn redactions(tracks: &[Track], policy: &Policy, size: Size) -> Vec<Redaction> {
+    let mut out = Vec::new();
+    for track in tracks.iter().filter(|t| policy.hide.contains(&t.label)) {
+        let seen = track.seen_frames();
+        let evidence = Evidence {
+            detectors: track.detectors.clone(),
+            confidence: track.confidence,
+            seen_frames: seen,
+            filled_frames: track.points.len() as u64 - seen,
+            longest_gap: track.longest_gap,
+        };
+        let mut piece: Vec<Keyframe> = Vec::new();
+        let mut pieces = Vec::new();
+        for (i, point) in track.points.iter().enumerate() {
+            let rect = covered_rect(smeared(track, i), policy).padded(KEYFRAME_TOLERANCE);
+            if rect.intersection(size.rect()).is_proper() {
+                piece.push(Keyframe { frame: point.frame, rect });
+            } else if !piece.is_empty() {
+                pieces.push(std::mem::take(&mut piece));
+            }
+        }
+        pieces.push(piece);
+        for piece in pieces.into_iter().filter(|p| !p.is_empty()) {
+            out.push(Redaction {
+                id: out.len() as u32 + 1,
+                label: track.label,
+                decision: Decision { action: Action::Hide, by: DecidedBy::Program },
+                evidence: Some(evidence.clone()),
+                keyframes: thinned(piece),
+            });
+        }
+    }
+    out
+}
+
+/// The box at point `i` together with those of its neighbours.
+fn smeared(track: &Track, i: usize) -> Rect {
+    let from = i.saturating_sub(SMEAR_FRAMES);
+    let to = (i + SMEAR_FRAMES + 1).min(track.points.len());
+    let own = track.points[i].rect;
+    track.points[from..to].iter().fold(own, |all, p| all.union(p.rect))
+}
+
+/// Drops keyframes that linear interpolation gives back within tolerance.
+fn thinned(keys: Vec<Keyframe>) -> Vec<Keyframe> {
+    let mut kept: Vec<Keyframe> = keys.first().copied().into_iter().collect();
+    let mut anchor = 0;
+    for i in 1..keys.len() {
+        // A key can go if the line from the anchor to the key after it
+        // gives back everything in between.
+        let next = i + 1;
+        let can_go =
+            next < keys.len() && next - anchor < MAX_DROPPED && on_line(&keys[anchor..=next]);
+        if !can_go {
+            kept.push(keys[i]);
+            anchor = i;
+        }
+    }
+    kept
+}
+
+fn on_line(keys: &[Keyframe]) -> bool {
+    let (Some(a), Some(b)) = (keys.first(), keys.last()) else { return true };
+    let length = (b.frame - a.frame).max(1) as f32;
+    keys.iter().all(|k| {
+        let guess = a.rect.lerp(b.rect, (k.frame - a.frame) as f32 / length);
+        [
+            guess.left - k.rect.left,
+            guess.top - k.rect.top,
+            guess.right - k.rect.right,
+            guess.bottom - k.rect.bottom,
+        ]
+        .iter()
+        .all(|d| d.abs() <= KEYFRAME_TOLERANCE)
+    })
+}

@@ -1,0 +1,166 @@
+//! Tracking: gaps, weak sights, cuts, crossing paths, ends.
+
+use super::plan::redactions;
+use super::*;
+use crate::geometry::Size;
+use crate::picture::{Picture, PixelFormat};
+use crate::policy::Policy;
+
+fn face(x: f32, confidence: f32) -> Detection {
+    Detection {
+        rect: Rect::centred(x, 100.0, 40.0, 50.0),
+        label: Label::Face,
+        confidence,
+        source: DetectorId::Fake,
+    }
+}
+
+/// Frames at 25 per second; `at` says what is seen in each.
+fn run(frames: u64, cuts: &[u64], at: impl Fn(u64) -> Option<Vec<Detection>>) -> Vec<Track> {
+    let mut tracker = Tracker::new(TrackSettings::for_threshold(0.5));
+    for frame in 0..frames {
+        tracker.push(Sighting {
+            frame,
+            seconds: frame as f64 / 25.0,
+            cut: cuts.contains(&frame),
+            detections: at(frame),
+        });
+    }
+    tracker.finish()
+}
+
+fn covers(tracks: &[Track], frame: u64, x: f32) -> bool {
+    let truth = Rect::centred(x, 100.0, 40.0, 50.0);
+    tracks
+        .iter()
+        .flat_map(|t| &t.points)
+        .any(|p| p.frame == frame && truth.covered_by(p.rect) > 0.9)
+}
+
+#[test]
+fn a_gap_is_filled_from_both_sides() {
+    let x = |f: u64| 100.0 + 4.0 * f as f32;
+    let tracks =
+        run(100, &[], |f| Some(if (30..55).contains(&f) { vec![] } else { vec![face(x(f), 0.9)] }));
+    assert_eq!(tracks.len(), 1);
+    assert_eq!(tracks[0].longest_gap, 25);
+    for f in 0..100 {
+        assert!(covers(&tracks, f, x(f)), "frame {f}");
+    }
+}
+
+#[test]
+fn frames_nobody_looked_at_are_interpolated() {
+    let x = |f: u64| 100.0 + 9.0 * f as f32;
+    let tracks = run(60, &[], |f| f.is_multiple_of(4).then(|| vec![face(x(f), 0.9)]));
+    assert_eq!(tracks.len(), 1);
+    for f in 0..60 {
+        assert!(covers(&tracks, f, x(f)), "frame {f}");
+    }
+}
+
+#[test]
+fn weak_sights_extend_a_track_but_single_ones_found_none() {
+    let tracks = run(100, &[], |f| {
+        Some(match f {
+            10..40 => vec![face(300.0, 0.3)],
+            40..60 => vec![face(300.0, 0.9)],
+            80 => vec![face(800.0, 0.3)],
+            _ => vec![],
+        })
+    });
+    assert_eq!(tracks.len(), 1);
+    assert!(covers(&tracks, 10, 300.0) && covers(&tracks, 59, 300.0));
+    assert!(tracks[0].points[0].frame < 10, "extended before the first sight");
+}
+
+#[test]
+fn weak_but_lasting_evidence_counts() {
+    let tracks = run(50, &[], |f| Some(if f < 30 { vec![face(300.0, 0.4)] } else { vec![] }));
+    assert_eq!(tracks.len(), 1);
+    assert!(tracks[0].confidence < 0.5);
+}
+
+#[test]
+fn cuts_separate_and_near_ends_snap_to_them() {
+    let tracks = run(100, &[50], |f| {
+        Some(match f {
+            20..45 => vec![face(300.0, 0.9)],
+            60..90 => vec![face(310.0, 0.9)],
+            _ => vec![],
+        })
+    });
+    assert_eq!(tracks.len(), 2);
+    let span = |t: &Track| (t.points[0].frame, t.points[t.points.len() - 1].frame);
+    assert_eq!(span(&tracks[0]), (0, 49), "snapped to the start and to the cut");
+    assert_eq!(span(&tracks[1]), (50, 99));
+}
+
+#[test]
+fn every_point_is_there_once_and_in_order() {
+    let tracks = run(80, &[], |f| {
+        Some(if f % 7 < 3 { vec![face(100.0 + f as f32, 0.8), face(600.0, 0.6)] } else { vec![] })
+    });
+    assert_eq!(tracks.len(), 2);
+    for t in &tracks {
+        assert!(t.points.windows(2).all(|w| w[0].frame + 1 == w[1].frame));
+        assert_eq!(
+            t.seen_frames() + t.points.iter().filter(|p| !p.seen).count() as u64,
+            t.points.len() as u64
+        );
+    }
+}
+
+#[test]
+fn crossing_paths_stay_covered() {
+    let a = |f: u64| 100.0 + 5.0 * f as f32;
+    let b = |f: u64| 500.0 - 5.0 * f as f32;
+    let tracks = run(80, &[], |f| {
+        let hidden = (a(f) - b(f)).abs() < 30.0;
+        Some(if hidden { vec![face(a(f), 0.9)] } else { vec![face(a(f), 0.9), face(b(f), 0.8)] })
+    });
+    for f in 0..80 {
+        assert!(covers(&tracks, f, a(f)) && covers(&tracks, f, b(f)), "frame {f}");
+    }
+}
+
+#[test]
+fn redactions_cover_what_the_tracks_cover() {
+    let x = |f: u64| 100.0 + 60.0 * (f as f32 / 9.0).sin() + f as f32 * 3.0;
+    let tracks = run(120, &[], |f| Some(vec![face(x(f), 0.9)]));
+    let policy = Policy::default();
+    let size = Size::new(800, 200);
+    let plan = redactions(&tracks, &policy, size);
+    assert_eq!(plan.len(), 1);
+    assert!(plan[0].keyframes.len() < 120, "keyframes are thinned");
+    assert!(plan[0].keyframes.windows(2).all(|w| w[0].frame < w[1].frame));
+    for f in 0..120 {
+        let rect = plan[0].rect_at(f).unwrap();
+        let wanted = Rect::centred(x(f), 100.0, 40.0, 50.0).scaled(policy.grow);
+        assert!(wanted.covered_by(rect) > 0.999, "frame {f}");
+    }
+}
+
+#[test]
+fn a_single_frame_becomes_one_keyframe() {
+    let tracks = run(1, &[], |_| Some(vec![face(300.0, 0.9)]));
+    let plan = redactions(&tracks, &Policy::default(), Size::new(800, 200));
+    assert_eq!(plan[0].keyframes.len(), 1);
+    assert_eq!(plan[0].span(), Some((0, 0)));
+    let two = run(2, &[], |_| Some(vec![face(300.0, 0.9)]));
+    let plan = redactions(&two, &Policy::default(), Size::new(800, 200));
+    assert_eq!(plan[0].span(), Some((0, 1)));
+}
+
+#[test]
+fn cuts_are_told_from_motion() {
+    let mut scenes = scene::SceneDetector::default();
+    let size = Size::new(320, 240);
+    let shade = |v: u8| Picture::filled(size, PixelFormat::Rgb8, [v, v, v]);
+    assert!(!scenes.is_cut(&shade(40)));
+    for v in 41..60 {
+        assert!(!scenes.is_cut(&shade(v)), "a slow fade is no cut");
+    }
+    assert!(scenes.is_cut(&shade(180)));
+    assert!(!scenes.is_cut(&shade(180)));
+}
