@@ -1,0 +1,276 @@
+//! The system call allow-list.
+//!
+//! Everything not listed is refused: with `EPERM`, or by killing the process
+//! in [`DenyMode::Kill`]. Three kinds of call are refused softly in both
+//! modes, because C libraries probe for them and carry on: they get the error
+//! number libc expects. x32 numbers are not on the list, other architectures
+//! (`int 0x80`) kill the process.
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What happens to a worker that makes a forbidden system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DenyMode {
+    /// The call fails with `EPERM`. The default: a C library on a system we
+    /// never tested may try something harmless and carry on.
+    Errno,
+    /// The process dies with `SIGSYS`. For continuous integration.
+    Kill,
+}
+
+type Call = (&'static str, libc::c_long);
+
+/// Allowed with any arguments.
+const ALLOWED: &[Call] = &[
+    // The descriptors the worker was given.
+    ("read", libc::SYS_read),
+    ("readv", libc::SYS_readv),
+    ("pread64", libc::SYS_pread64),
+    ("write", libc::SYS_write),
+    ("writev", libc::SYS_writev),
+    ("pwrite64", libc::SYS_pwrite64),
+    ("lseek", libc::SYS_lseek),
+    ("fstat", libc::SYS_fstat),
+    ("close", libc::SYS_close),
+    // Memory.
+    ("brk", libc::SYS_brk),
+    ("munmap", libc::SYS_munmap),
+    ("mremap", libc::SYS_mremap),
+    ("madvise", libc::SYS_madvise),
+    // Threads.
+    ("futex", libc::SYS_futex),
+    ("set_robust_list", libc::SYS_set_robust_list),
+    ("rseq", libc::SYS_rseq),
+    ("sched_yield", libc::SYS_sched_yield),
+    ("sched_getaffinity", libc::SYS_sched_getaffinity),
+    ("getpid", libc::SYS_getpid),
+    ("getppid", libc::SYS_getppid),
+    ("gettid", libc::SYS_gettid),
+    ("exit", libc::SYS_exit),
+    ("exit_group", libc::SYS_exit_group),
+    // Signals of its own.
+    ("rt_sigaction", libc::SYS_rt_sigaction),
+    ("rt_sigprocmask", libc::SYS_rt_sigprocmask),
+    ("rt_sigreturn", libc::SYS_rt_sigreturn),
+    ("sigaltstack", libc::SYS_sigaltstack),
+    ("restart_syscall", libc::SYS_restart_syscall),
+    // Clocks and random numbers.
+    ("clock_gettime", libc::SYS_clock_gettime),
+    ("clock_nanosleep", libc::SYS_clock_nanosleep),
+    ("nanosleep", libc::SYS_nanosleep),
+    ("gettimeofday", libc::SYS_gettimeofday),
+    ("getrandom", libc::SYS_getrandom),
+    // glibc's qsort asks for the amount of memory and does not look whether
+    // it got an answer.
+    ("sysinfo", libc::SYS_sysinfo),
+];
+
+/// Allowed with some arguments only; the condition is text for people.
+const CONDITIONAL: &[(&str, &str)] = &[
+    ("clone", "only to make a thread of this process, no namespaces"),
+    ("fcntl", "only F_GETFD"),
+    ("ftruncate", "only on files that were given writable"),
+    ("mmap", "without PROT_EXEC"),
+    ("mprotect", "without PROT_EXEC"),
+    ("prctl", "only PR_SET_NAME"),
+    ("tgkill", "only to this process"),
+];
+
+/// Refused with `ENOSYS`: glibc and std then use the older call.
+const SOFT_ENOSYS: &[libc::c_long] = &[
+    libc::SYS_clone3,
+    libc::SYS_statx,
+    libc::SYS_copy_file_range,
+    libc::SYS_sendfile,
+    libc::SYS_splice,
+];
+
+/// Refused with `EACCES`: "the file exists, you may not".
+const SOFT_EACCES: &[libc::c_long] = &[
+    libc::SYS_openat,
+    libc::SYS_newfstatat,
+    libc::SYS_readlinkat,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_getcwd,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lstat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_access,
+];
+
+/// Refused with `ENOTTY`: `isatty` before colouring log lines.
+const SOFT_ENOTTY: &[libc::c_long] = &[libc::SYS_ioctl];
+
+/// Names of all allowed system calls, sorted. Those in [`conditions`] are
+/// allowed with some arguments only.
+#[must_use]
+pub fn allowed_syscalls() -> Vec<&'static str> {
+    let free = ALLOWED.iter().map(|(name, _)| *name);
+    let mut names: Vec<_> = free.chain(CONDITIONAL.iter().map(|(name, _)| *name)).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The calls allowed under a condition, with the condition in words.
+#[must_use]
+pub fn conditions() -> Vec<(&'static str, &'static str)> {
+    CONDITIONAL.to_vec()
+}
+
+/// Compiled filters in the order to install them.
+pub(crate) struct Filters {
+    /// Refuse with error numbers.
+    pub(crate) errno: Vec<BpfProgram>,
+    /// Stacked on top in [`DenyMode::Kill`]; the stricter verdict wins.
+    pub(crate) kill: Option<BpfProgram>,
+}
+
+/// Compiles the filters for the process `pid`, which may `ftruncate` the
+/// descriptors in `writable`.
+///
+/// # Errors
+/// The compiler's words; also on an architecture it does not know.
+pub(crate) fn compile(pid: i32, writable: &[i32], deny: DenyMode) -> Result<Filters, String> {
+    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|e| e.to_string())?;
+    let rules = allow_rules(pid, writable)?;
+    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
+    let mut errno = Vec::with_capacity(4);
+    for (calls, number) in
+        [(SOFT_ENOSYS, libc::ENOSYS), (SOFT_EACCES, libc::EACCES), (SOFT_ENOTTY, libc::ENOTTY)]
+    {
+        let soft = calls.iter().map(|call| (*call, Vec::new())).collect();
+        let action = SeccompAction::Errno(number.unsigned_abs());
+        errno.push(program(soft, SeccompAction::Allow, action, arch)?);
+    }
+    let mut first = rules.clone();
+    let mut kill = None;
+    if deny == DenyMode::Kill {
+        // The killing filter comes on top of the refusing one, which has to
+        // let its installation through. Afterwards neither does.
+        first.insert(libc::SYS_seccomp, Vec::new());
+        let no_new_privs = equal(0, libc::PR_SET_NO_NEW_PRIVS)?;
+        first.entry(libc::SYS_prctl).or_default().push(no_new_privs);
+        kill = Some(program(rules, SeccompAction::KillProcess, SeccompAction::Allow, arch)?);
+    }
+    errno.push(program(first, refuse, SeccompAction::Allow, arch)?);
+    Ok(Filters { errno, kill })
+}
+
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+fn program(
+    rules: Rules,
+    mismatch: SeccompAction,
+    matching: SeccompAction,
+    arch: TargetArch,
+) -> Result<BpfProgram, String> {
+    let filter = SeccompFilter::new(rules, mismatch, matching, arch).map_err(|e| e.to_string())?;
+    BpfProgram::try_from(filter).map_err(|e| e.to_string())
+}
+
+/// Bits of `clone` that make a thread, all of which must be set.
+const THREAD: i32 = libc::CLONE_VM | libc::CLONE_THREAD | libc::CLONE_SIGHAND;
+
+/// Bits of `clone` that must not be set: every namespace, and the exit signal,
+/// which threads have none of (one of its bits doubles as `CLONE_NEWTIME`).
+const NAMESPACES: i32 = libc::CSIGNAL
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET;
+
+fn allow_rules(pid: i32, writable: &[i32]) -> Result<Rules, String> {
+    let mut rules = Rules::new();
+    // Calls the soft filters refuse must pass here, or EPERM would win.
+    for call in [SOFT_ENOSYS, SOFT_EACCES, SOFT_ENOTTY].into_iter().flatten() {
+        rules.insert(*call, Vec::new());
+    }
+    for (_, call) in ALLOWED {
+        rules.insert(*call, Vec::new());
+    }
+    let no_exec = masked(2, libc::PROT_EXEC, 0)?;
+    rules.insert(libc::SYS_mmap, vec![no_exec.clone()]);
+    rules.insert(libc::SYS_mprotect, vec![no_exec]);
+    rules.insert(libc::SYS_clone, vec![masked(0, THREAD | NAMESPACES, THREAD)?]);
+    rules.insert(libc::SYS_prctl, vec![equal(0, libc::PR_SET_NAME)?]);
+    // std asks whether a descriptor is open before it closes it, in builds
+    // with debug assertions.
+    rules.insert(libc::SYS_fcntl, vec![equal(1, libc::F_GETFD)?]);
+    rules.insert(libc::SYS_tgkill, vec![equal(0, pid)?]);
+    if !writable.is_empty() {
+        let files = writable.iter().map(|fd| equal(0, *fd)).collect::<Result<_, _>>()?;
+        rules.insert(libc::SYS_ftruncate, files);
+    }
+    Ok(rules)
+}
+
+fn equal(argument: u8, value: i32) -> Result<SeccompRule, String> {
+    rule(argument, SeccompCmpOp::Eq, value)
+}
+
+fn masked(argument: u8, mask: i32, value: i32) -> Result<SeccompRule, String> {
+    rule(argument, SeccompCmpOp::MaskedEq(u64::from(mask.cast_unsigned())), value)
+}
+
+fn rule(argument: u8, op: SeccompCmpOp, value: i32) -> Result<SeccompRule, String> {
+    let value = u64::from(value.cast_unsigned());
+    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)
+        .map_err(|e| e.to_string())?;
+    SeccompRule::new(vec![condition]).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_short_sorted_and_without_doubles() {
+        let names = allowed_syscalls();
+        assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
+        assert_eq!(names.len(), ALLOWED.len() + CONDITIONAL.len());
+        assert!(names.len() <= 42);
+        for forbidden in ["openat", "socket", "execve", "ptrace", "kill", "ioctl", "clone3"] {
+            assert!(!names.contains(&forbidden), "{forbidden}");
+        }
+    }
+
+    #[test]
+    fn soft_refusals_do_not_overlap_the_allow_list() {
+        for call in [SOFT_ENOSYS, SOFT_EACCES, SOFT_ENOTTY].into_iter().flatten() {
+            assert!(ALLOWED.iter().all(|(_, allowed)| allowed != call), "{call}");
+        }
+    }
+
+    #[test]
+    fn rules_are_exactly_the_documented_calls() {
+        let rules = allow_rules(1, &[4]).unwrap();
+        let soft = SOFT_ENOSYS.len() + SOFT_EACCES.len() + SOFT_ENOTTY.len();
+        assert_eq!(rules.len(), allowed_syscalls().len() + soft);
+        assert!(!allow_rules(1, &[]).unwrap().contains_key(&libc::SYS_ftruncate));
+    }
+
+    #[test]
+    fn filters_compile_small() {
+        let filters = compile(1, &[4], DenyMode::Kill).unwrap();
+        assert_eq!(filters.errno.len(), 4);
+        let total: usize = filters.errno.iter().chain(&filters.kill).map(Vec::len).sum();
+        assert!(total < 800, "{total}");
+        assert!(compile(1, &[], DenyMode::Errno).unwrap().kill.is_none());
+    }
+}
