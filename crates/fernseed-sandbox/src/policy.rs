@@ -273,4 +273,139 @@ mod tests {
         assert!(total < 800, "{total}");
         assert!(compile(1, &[], DenyMode::Errno).unwrap().kill.is_none());
     }
+
+    const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+    const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+    const PID: i32 = 4711;
+    #[cfg(target_arch = "x86_64")]
+    const ARCH: u32 = 0xc000_003e;
+    #[cfg(target_arch = "aarch64")]
+    const ARCH: u32 = 0xc000_00b7;
+
+    fn errno(number: i32) -> u32 {
+        libc::SECCOMP_RET_ERRNO | number.unsigned_abs()
+    }
+
+    /// Runs one filter over a `seccomp_data`, as the kernel would.
+    fn interpret(program: &BpfProgram, data: &[u8; 64]) -> u32 {
+        let word = |at: u32| u32::from_ne_bytes(data[at as usize..][..4].try_into().unwrap());
+        let (mut at, mut accumulator) = (0, 0);
+        loop {
+            let step = &program[at];
+            at += 1;
+            let jump = |taken: bool| usize::from(if taken { step.jt } else { step.jf });
+            match step.code {
+                0x20 => accumulator = word(step.k),
+                0x54 => accumulator &= step.k,
+                0x05 => at += step.k as usize,
+                0x15 => at += jump(accumulator == step.k),
+                0x25 => at += jump(accumulator > step.k),
+                0x35 => at += jump(accumulator >= step.k),
+                0x06 => return step.k,
+                code => panic!("instruction {code:#x} is not expected"),
+            }
+        }
+    }
+
+    /// The verdict of all filters: the strictest wins.
+    fn verdict(filters: &Filters, arch: u32, call: libc::c_long, arguments: [u64; 6]) -> u32 {
+        let mut data = [0; 64];
+        data[..4].copy_from_slice(&i32::try_from(call).unwrap().to_ne_bytes());
+        data[4..8].copy_from_slice(&arch.to_ne_bytes());
+        for (slot, argument) in data[16..].chunks_exact_mut(8).zip(arguments) {
+            slot.copy_from_slice(&argument.to_ne_bytes());
+        }
+        let all = filters.errno.iter().chain(&filters.kill);
+        // As in the kernel: actions compare as signed, the first of equals
+        // from the newest filter on wins.
+        let action = |verdict: &u32| (verdict & 0xffff_0000).cast_signed();
+        all.map(|filter| interpret(filter, &data)).min_by_key(action).unwrap()
+    }
+
+    /// The allow-list as documented and the filters as compiled differ in no
+    /// system call number.
+    #[test]
+    fn filters_do_what_the_list_says() {
+        let conditional = [
+            libc::SYS_clone,
+            libc::SYS_fcntl,
+            libc::SYS_ftruncate,
+            libc::SYS_mmap,
+            libc::SYS_mprotect,
+            libc::SYS_prctl,
+            libc::SYS_tgkill,
+        ];
+        assert_eq!(conditional.len(), CONDITIONAL.len());
+        for (deny, refusal) in [(DenyMode::Errno, errno(libc::EPERM)), (DenyMode::Kill, KILL)] {
+            let filters = compile(PID, &[4], deny).unwrap();
+            for call in (0..2048).chain(0x4000_0000..0x4000_0400) {
+                if conditional.contains(&call) {
+                    continue;
+                }
+                let expected = match call {
+                    call if ALLOWED.iter().any(|(_, allowed)| *allowed == call) => ALLOW,
+                    call if SOFT_ENOSYS.contains(&call) => errno(libc::ENOSYS),
+                    call if SOFT_EACCES.contains(&call) => errno(libc::EACCES),
+                    call if SOFT_ENOTTY.contains(&call) => errno(libc::ENOTTY),
+                    _ => refusal,
+                };
+                for fill in [0, 1, u64::MAX] {
+                    let got = verdict(&filters, ARCH, call, [fill; 6]);
+                    assert_eq!(got, expected, "{deny:?} call {call} argument {fill:#x}");
+                }
+            }
+            assert_eq!(verdict(&filters, 0x4000_0003, libc::SYS_read, [0; 6]), KILL);
+        }
+    }
+
+    #[test]
+    fn conditions_hold_argument_by_argument() {
+        let bits = |flags: i32| u64::from(flags.cast_unsigned());
+        let at = |index: usize, value: u64| {
+            let mut arguments = [0; 6];
+            arguments[index] = value;
+            arguments
+        };
+        let thread = bits(THREAD | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SETTLS);
+        let mut cases = vec![
+            (libc::SYS_clone, at(0, thread), true),
+            (libc::SYS_clone, at(0, bits(libc::SIGCHLD)), false),
+            (libc::SYS_clone, at(0, bits(libc::CLONE_VM | libc::CLONE_VFORK)), false),
+            (libc::SYS_clone, at(0, thread | 0x80), false),
+            (libc::SYS_mmap, at(2, bits(libc::PROT_READ | libc::PROT_WRITE)), true),
+            (libc::SYS_mmap, at(2, bits(libc::PROT_EXEC)), false),
+            // The kernel looks at the low half only; so must the filter.
+            (libc::SYS_mmap, at(2, 1 << 32 | bits(libc::PROT_EXEC)), false),
+            (libc::SYS_mprotect, at(2, bits(libc::PROT_READ)), true),
+            (libc::SYS_mprotect, at(2, bits(libc::PROT_READ | libc::PROT_EXEC)), false),
+            (libc::SYS_prctl, at(0, bits(libc::PR_SET_NAME)), true),
+            (libc::SYS_prctl, at(0, bits(libc::PR_SET_PDEATHSIG)), false),
+            (libc::SYS_prctl, at(0, bits(libc::PR_SET_DUMPABLE)), false),
+            (libc::SYS_tgkill, at(0, bits(PID)), true),
+            (libc::SYS_tgkill, at(0, bits(PID - 1)), false),
+            (libc::SYS_fcntl, at(1, bits(libc::F_GETFD)), true),
+            (libc::SYS_fcntl, at(1, bits(libc::F_SETFL)), false),
+            (libc::SYS_fcntl, at(1, bits(libc::F_DUPFD)), false),
+            (libc::SYS_ftruncate, at(0, 4), true),
+            (libc::SYS_ftruncate, at(0, 3), false),
+        ];
+        for namespace in [
+            libc::CLONE_NEWUSER,
+            libc::CLONE_NEWNET,
+            libc::CLONE_NEWNS,
+            libc::CLONE_NEWPID,
+            libc::CLONE_NEWIPC,
+            libc::CLONE_NEWUTS,
+            libc::CLONE_NEWCGROUP,
+        ] {
+            cases.push((libc::SYS_clone, at(0, thread | bits(namespace)), false));
+        }
+        for deny in [DenyMode::Errno, DenyMode::Kill] {
+            let filters = compile(PID, &[4], deny).unwrap();
+            for (call, arguments, allowed) in &cases {
+                let got = verdict(&filters, ARCH, *call, *arguments) == ALLOW;
+                assert_eq!(got, *allowed, "{deny:?} call {call} {arguments:x?}");
+            }
+        }
+    }
 }

@@ -196,4 +196,14 @@ mod tests {
         assert!(Posture { notes: vec!["x".repeat(301)], ..full() }.validate().is_err());
         assert!(Posture { notes: vec![String::new(); 17], ..full() }.validate().is_err());
     }
+
+    #[test]
+    fn posture_survives_json_and_has_a_schema() {
+        let text = serde_json::to_string(&full()).unwrap();
+        assert_eq!(serde_json::from_str::<Posture>(&text).unwrap(), full());
+        let schema = serde_json::to_string(&schemars::schema_for!(Posture)).unwrap();
+        for field in ["seccomp", "landlock", "network_namespace", "fully_enforced"] {
+            assert!(schema.contains(field), "{field}");
+        }
+    }
 }

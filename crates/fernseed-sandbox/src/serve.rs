@@ -4,7 +4,7 @@ use crate::limits::{CONTROL_FD, FIRST_FILE_FD, MAX_FILES};
 use crate::posture::{Level, Posture};
 use crate::protocol::{Control, Hello, PROTOCOL_VERSION, timespec};
 use crate::seal::{self, Namespaces, Sealed};
-use crate::sys::{self, Forked, ZYGOTE_SOCKET_FD};
+use crate::sys::{self, Forked};
 use crate::wire::{self, Reply, SpawnRequest};
 use crate::worker::WorkerStatus;
 use rustix::event::{PollFd, PollFlags};
@@ -44,7 +44,9 @@ pub struct WorkerContext {
     pub posture: Posture,
 }
 
-/// Runs a zygote on the socket at descriptor 3 and never returns.
+/// Runs a zygote and never returns. Expects its socket to the host as standard
+/// input, which it replaces with `/dev/null`; closes all other descriptors but
+/// standard output and error.
 ///
 /// `prepare` runs once, before any worker exists; what it returns is shared
 /// with all workers, copy-on-write. It must leave no thread behind, or the
@@ -64,8 +66,9 @@ fn serve<S>(
     prepare: impl FnOnce() -> Result<S, String>,
     run: impl Fn(&S, WorkerContext) -> i32,
 ) -> io::Result<()> {
-    let socket = sys::adopt(ZYGOTE_SOCKET_FD)?;
-    sys::close_from(ZYGOTE_SOCKET_FD + 1)?;
+    sys::close_from(FIRST_FILE_FD)?;
+    let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     let mut notes = Vec::new();
     let namespaces = harden(&mut notes)?;
     let state = match prepare() {

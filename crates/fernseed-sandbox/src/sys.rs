@@ -7,37 +7,13 @@
 use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt as _;
-use std::process::Command;
-
-/// Descriptor on which a zygote finds the socket to its host.
-pub(crate) const ZYGOTE_SOCKET_FD: RawFd = 3;
+use std::os::fd::{FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
 
 /// Temporary copies are made from here on, above every final position.
 const SCRATCH_FD: RawFd = 64;
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
-}
-
-/// Makes the child find `socket` at [`ZYGOTE_SOCKET_FD`] and die with the
-/// thread that spawns it.
-pub(crate) fn give_socket(command: &mut Command, socket: &OwnedFd) {
-    let socket = socket.as_raw_fd();
-    let place = move || {
-        // SAFETY: between fork and exec only async-signal-safe calls are
-        // made (fcntl, dup2, prctl); the closure owns nothing that allocates.
-        // `socket` is open here: the caller keeps it until spawn returned.
-        unsafe {
-            let copy = check(libc::fcntl(socket, libc::F_DUPFD_CLOEXEC, SCRATCH_FD))?;
-            check(libc::dup2(copy, ZYGOTE_SOCKET_FD))?;
-            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0))?;
-        }
-        Ok(())
-    };
-    // SAFETY: see the closure, it only makes async-signal-safe calls.
-    unsafe { command.pre_exec(place) };
 }
 
 /// Takes ownership of an inherited descriptor.

@@ -90,6 +90,22 @@ impl Worker {
         &mut self.control
     }
 
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// [`SandboxError::WorkerDied`], [`SandboxError::WallClock`], otherwise as
+    /// [`HostControl::send`].
+    pub fn send<T: Serialize + ?Sized>(&mut self, message: &T) -> Result<(), SandboxError> {
+        match self.control.send(message) {
+            Err(SandboxError::DeadlinePassed) => {
+                self.stop();
+                Err(SandboxError::WallClock { limit: self.wall })
+            }
+            Err(SandboxError::Closed) => Err(self.died()),
+            other => other,
+        }
+    }
+
     /// Receives one ordinary message (at most [`MAX_MESSAGE`] bytes).
     ///
     /// # Errors

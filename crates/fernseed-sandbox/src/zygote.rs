@@ -4,7 +4,6 @@ use crate::error::SandboxError;
 use crate::limits::{MAX_FILES, WorkerLimits, ZygoteConfig};
 use crate::posture::{Level, Posture};
 use crate::protocol::{Hello, HostControl, PROTOCOL_VERSION, wait_for};
-use crate::sys;
 use crate::untrusted::{Validate as _, printable};
 use crate::wire::{self, Reply, SpawnRequest};
 use crate::worker::Worker;
@@ -64,11 +63,11 @@ impl Zygote {
         if let Some(value) = std::env::var_os("RUST_BACKTRACE").filter(|_| config.keep_backtrace) {
             command.env("RUST_BACKTRACE", value);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        sys::give_socket(&mut command, &theirs);
+        // The zygote moves the socket away from standard input first thing.
+        command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::piped());
 
         let stderr = Arc::new(Mutex::new(Vec::new()));
-        let (child, keeper) = keep(command, theirs, Arc::clone(&stderr), config.stderr_limit)?;
+        let (child, keeper) = keep(command, Arc::clone(&stderr), config.stderr_limit)?;
         let zygote = Self {
             socket: Mutex::new(Some(ours)),
             child: Mutex::new(child),
@@ -237,7 +236,6 @@ fn check_hello(hello: &Hello) -> Result<(), SandboxError> {
 /// *thread* that spawned it, and this one lives as long as the child does.
 fn keep(
     command: Command,
-    socket: OwnedFd,
     kept: Arc<Mutex<Vec<u8>>>,
     limit: usize,
 ) -> Result<(Child, JoinHandle<()>), SandboxError> {
@@ -245,22 +243,19 @@ fn keep(
     let keeper = std::thread::Builder::new()
         .name("zygote-keeper".to_owned())
         .spawn(move || {
-            if let Some(stderr) = spawn(command, socket, &tell) {
+            if let Some(stderr) = spawn(command, &tell) {
                 drain(stderr, &kept, limit);
             }
         })
         .map_err(SandboxError::Start)?;
-    let child = told.recv().map_err(|_| SandboxError::ZygoteGone)?;
+    let child = told.recv().map_err(|gone| SandboxError::Start(io::Error::other(gone)))?;
     Ok((child.map_err(SandboxError::Start)?, keeper))
 }
 
-fn spawn(
-    mut command: Command,
-    socket: OwnedFd,
-    tell: &Sender<io::Result<Child>>,
-) -> Option<ChildStderr> {
+fn spawn(mut command: Command, tell: &Sender<io::Result<Child>>) -> Option<ChildStderr> {
     let mut spawned = command.spawn();
-    drop(socket);
+    // Our copy of the socket: without this the zygote's death goes unnoticed.
+    drop(command);
     let stderr = spawned.as_mut().ok().and_then(|child| child.stderr.take());
     // The receiver waits for exactly this.
     tell.send(spawned).ok()?;

@@ -492,6 +492,13 @@ fn old_kernels_are_reported_honestly() {
         return;
     }
     use LandlockStatus::{Failed, NotEnforced, PartiallyEnforced};
+    let probe = |injection: &str, minimum: &str| {
+        let call = injection.split_once(':').unwrap().0;
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+        command.args(["-e", &format!("inject={injection}")]).arg(exe());
+        probe::report(command, &["sealed", minimum])
+    };
     let cases = [
         ("landlock_create_ruleset:error=EOPNOTSUPP", Some(NotEnforced), Level::B),
         ("landlock_create_ruleset:error=ENOSYS", Some(NotEnforced), Level::B),
@@ -503,11 +510,7 @@ fn old_kernels_are_reported_honestly() {
         ("prlimit64:error=EPERM", None, Level::D),
     ];
     for (injection, landlock, level) in cases {
-        let call = injection.split_once(':').unwrap().0;
-        let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-        command.args(["-e", &format!("inject={injection}")]).arg(exe());
-        let report = probe::report(command, &["sealed", "B"]);
+        let report = probe(injection, "B");
         if level == Level::D && report.posture.is_none() {
             // The zygote itself already refused.
             assert!(report.refused.is_some());
@@ -526,6 +529,13 @@ fn old_kernels_are_reported_honestly() {
             assert_contained(&report);
         }
     }
+    // Without a filter a worker runs only where level C was asked for, and
+    // then Landlock still holds on its own.
+    let report = probe("seccomp:error=EINVAL", "C");
+    assert_eq!(report.posture.map(|posture| posture.level()), Some(Level::C));
+    let open = |name: &str| report.attacks.iter().any(|a| a.name == name && !a.outcome.contained());
+    assert!(open("socket Unix") && open("fork"));
+    assert!(!open("open /etc/passwd") && !open("create a file") && !open("signal the parent"));
 }
 
 fn round_trip_is_fast() {

@@ -3,6 +3,14 @@
 //! The binary plays three parts: `zygote` (what `roles` does inside), `probe`
 //! (a host in a process of its own, so that it can run as another user or
 //! under a system call injector) and the test runner.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::exit,
+    reason = "a test binary with its own runner"
+)]
 
 mod cases;
 mod probe;
