@@ -1,0 +1,71 @@
+//! Both networks on every backend at three sizes, and the whole finder on a
+//! full HD frame and a small still. One thread.
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use fernseed_core::detect::{Detector, Effort};
+use fernseed_core::picture::YuvColour;
+use fernseed_core::{Picture, PixelFormat, Size};
+use fernseed_detect::{Backend, Engine, FaceFinder, FinderConfig, NetworkInput, VideoLook};
+use std::hint::black_box;
+
+/// Noise: no face, so that decoding costs its minimum.
+fn bytes(length: usize) -> Vec<u8> {
+    let mut state = 7_u32;
+    (0..length)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8 / 4 + 90
+        })
+        .collect()
+}
+
+fn frame(width: u32, height: u32) -> Picture {
+    let format = PixelFormat::Yuv420(YuvColour::BT709);
+    let mut picture = Picture::filled(Size::new(width, height), format, [120, 110, 100]);
+    let luma = &mut picture.planes_mut()[0];
+    luma.data = bytes(luma.data.len());
+    picture
+}
+
+fn networks(criterion: &mut Criterion) {
+    for backend in Backend::ALL {
+        let Ok(engine) = Engine::with_backend(backend) else { continue };
+        for (width, height) in [(640, 384), (1280, 736), (1920, 1088)] {
+            let Some(input) = NetworkInput::new(width, height, bytes(width * height * 3)) else {
+                continue;
+            };
+            let size = format!("{backend:?}/{width}x{height}");
+            let mut group = criterion.benchmark_group("networks");
+            group.sample_size(10);
+            group.bench_function(BenchmarkId::new("centerface", &size), |b| {
+                b.iter(|| black_box(engine.centerface_head(&input)));
+            });
+            group.bench_function(BenchmarkId::new("yunet", &size), |b| {
+                b.iter(|| black_box(engine.yunet_heads(&input)));
+            });
+            group.finish();
+        }
+    }
+}
+
+fn finder(criterion: &mut Criterion) {
+    let Ok(finder) = FaceFinder::new(FinderConfig { threads: 1 }) else { return };
+    let mut group = criterion.benchmark_group("finder");
+    group.sample_size(10);
+    let full_hd = frame(1920, 1080);
+    for look in [VideoLook::Quick, VideoLook::Steady, VideoLook::Thorough] {
+        group.bench_function(format!("{look:?}/1920x1080"), |b| {
+            b.iter(|| black_box(finder.look_at_frame(&full_hd, look, 0.1)));
+        });
+    }
+    let small = frame(400, 300);
+    for effort in [Effort::Still, Effort::Audit] {
+        group.bench_function(format!("{effort:?}/400x300"), |b| {
+            b.iter(|| black_box(finder.detect(&small, effort, 0.1)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, networks, finder);
+criterion_main!(benches);

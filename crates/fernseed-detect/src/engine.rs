@@ -1,0 +1,143 @@
+//! Both networks with packed weights, ready to run from any thread.
+
+use crate::centerface::CenterFace;
+use crate::face_box::{FaceBox, suppress};
+use crate::feature_map::{FeatureMap, NetworkInput, Scratch};
+use crate::kernels::{Backend, Kernels};
+use crate::yunet::YuNet;
+use fernseed_core::detect::DetectError;
+use std::sync::{Mutex, PoisonError};
+
+static CENTERFACE_ONNX: &[u8] = include_bytes!(env!("FERNSEED_CENTERFACE_ONNX"));
+static YUNET_F32: &[u8] = include_bytes!("../weights/yunet_s.f32");
+
+/// Boxes of one network that overlap more than this are one face.
+const SAME_FACE_IOU: f32 = 0.3;
+
+/// Runs kept memory for at most this many concurrent runs.
+const MAX_POOLED: usize = 8;
+
+/// The two networks.
+///
+/// Building one unpacks the weights and starts nothing; running needs no
+/// more than memory, which is kept for the next run. Any number of threads
+/// may run at once.
+#[derive(Debug)]
+pub struct Engine {
+    kernels: Kernels,
+    centerface: CenterFace,
+    yunet: YuNet,
+    pool: Mutex<Vec<Box<Scratch>>>,
+}
+
+/// Raw output of a network: one map, `[row][column][channel]`.
+#[derive(Clone, Debug)]
+pub struct HeadMap {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Values of a cell, without padding.
+    pub channels: usize,
+    /// `height * width * channels` values.
+    pub values: Vec<f32>,
+}
+
+impl Engine {
+    /// The networks on the fastest backend of this processor.
+    ///
+    /// # Errors
+    /// [`DetectError::Weights`] if the embedded weights cannot be read.
+    pub fn new() -> Result<Self, DetectError> {
+        Self::with_backend(Backend::best())
+    }
+
+    /// The networks on a given backend.
+    ///
+    /// # Errors
+    /// [`DetectError::Weights`] if this processor cannot run the backend, or
+    /// the embedded weights cannot be read.
+    pub fn with_backend(backend: Backend) -> Result<Self, DetectError> {
+        let weights =
+            |network: &str, reason: String| DetectError::Weights(format!("{network}: {reason}"));
+        let kernels = Kernels::new(backend).ok_or_else(|| {
+            DetectError::Weights(format!("this processor cannot run {backend:?}"))
+        })?;
+        Ok(Self {
+            kernels,
+            centerface: CenterFace::load(kernels, CENTERFACE_ONNX)
+                .map_err(|reason| weights("CenterFace", reason))?,
+            yunet: YuNet::load(kernels, YUNET_F32).map_err(|reason| weights("YuNet", reason))?,
+            pool: Mutex::default(),
+        })
+    }
+
+    /// The backend in use.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.kernels.backend()
+    }
+
+    /// Faces CenterFace sees, best first, without duplicates, in the pixels
+    /// of `input`; those scored at least `floor`.
+    #[must_use]
+    pub fn centerface(&self, input: &NetworkInput, floor: f32) -> Vec<FaceBox> {
+        self.with_scratch(|scratch| {
+            let map = self.centerface.run(self.kernels, input, scratch);
+            suppress(CenterFace::decode(map, floor), SAME_FACE_IOU)
+        })
+    }
+
+    /// Faces YuNet sees, best first, without duplicates, in the pixels of
+    /// `input`; those scored at least `floor`.
+    #[must_use]
+    pub fn yunet(&self, input: &NetworkInput, floor: f32) -> Vec<FaceBox> {
+        self.with_scratch(|scratch| {
+            let maps = self.yunet.run(self.kernels, input, scratch);
+            suppress(YuNet::decode(maps, floor), SAME_FACE_IOU)
+        })
+    }
+
+    /// CenterFace's raw output at a quarter of the size: score before the
+    /// sigmoid, log height, log width, offset y, offset x.
+    #[must_use]
+    pub fn centerface_head(&self, input: &NetworkInput) -> HeadMap {
+        self.with_scratch(|scratch| {
+            HeadMap::of(self.centerface.run(self.kernels, input, scratch), 5)
+        })
+    }
+
+    /// YuNet's raw output at strides 8, 16 and 32: class and objectness
+    /// before the sigmoid, box, five points.
+    #[must_use]
+    pub fn yunet_heads(&self, input: &NetworkInput) -> [HeadMap; 3] {
+        self.with_scratch(|scratch| {
+            self.yunet.run(self.kernels, input, scratch).map(|map| HeadMap::of(map, 16))
+        })
+    }
+
+    fn with_scratch<T>(&self, run: impl FnOnce(&mut Scratch) -> T) -> T {
+        let pooled = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut scratch = pooled.unwrap_or_default();
+        let result = run(&mut scratch);
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < MAX_POOLED {
+            pool.push(scratch);
+        }
+        result
+    }
+}
+
+impl HeadMap {
+    fn of(map: &FeatureMap, channels: usize) -> Self {
+        let cells = map.data.chunks_exact(map.channels);
+        let values = cells.flat_map(|cell| &cell[..channels]).copied().collect();
+        Self { height: map.height, width: map.width, channels, values }
+    }
+}
+
+/// The compiled-in files, in the order of [`crate::models()`].
+#[cfg(test)]
+pub(crate) const fn embedded_weights() -> [&'static [u8]; 2] {
+    [CENTERFACE_ONNX, YUNET_F32]
+}

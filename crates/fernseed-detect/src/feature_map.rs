@@ -1,0 +1,187 @@
+//! Feature maps and the memory a run of a network needs.
+
+/// A feature map: `[row][column][channel]`, channels padded to whole vectors.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FeatureMap {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    /// Channels as stored, including the zero padding.
+    pub(crate) channels: usize,
+    pub(crate) data: Vec<f32>,
+}
+
+impl FeatureMap {
+    /// Takes a new shape. Old values stay where they were: the caller writes
+    /// every value.
+    pub(crate) fn reshape(&mut self, height: usize, width: usize, channels: usize) {
+        (self.height, self.width, self.channels) = (height, width, channels);
+        self.data.resize(height * width * channels, 0.0);
+    }
+
+    /// All values of row `y`.
+    pub(crate) fn row(&self, y: usize) -> &[f32] {
+        let len = self.width * self.channels;
+        &self.data[y * len..(y + 1) * len]
+    }
+
+    /// All values of row `y`, to write.
+    pub(crate) fn row_mut(&mut self, y: usize) -> &mut [f32] {
+        let len = self.width * self.channels;
+        &mut self.data[y * len..(y + 1) * len]
+    }
+
+    /// The channels of one pixel.
+    pub(crate) fn pixel(&self, x: usize, y: usize) -> &[f32] {
+        let at = (y * self.width + x) * self.channels;
+        &self.data[at..at + self.channels]
+    }
+
+    /// Adds another map of the same shape.
+    pub(crate) fn add(&mut self, other: &Self) {
+        debug_assert_eq!(self.data.len(), other.data.len());
+        for (a, b) in self.data.iter_mut().zip(&other.data) {
+            *a += b;
+        }
+    }
+
+    /// Adds a map of half the size, each of its pixels to four of ours
+    /// (nearest-neighbour upsampling).
+    pub(crate) fn add_doubled(&mut self, half: &Self) {
+        let channels = self.channels;
+        for y in 0..self.height {
+            let small = half.row(y / 2);
+            for (pair, value) in
+                self.row_mut(y).chunks_mut(2 * channels).zip(small.chunks(channels))
+            {
+                for pixel in pair.chunks_mut(channels) {
+                    for (a, b) in pixel.iter_mut().zip(value) {
+                        *a += b;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Becomes the 2x2 maximum of `from` (sides even).
+    pub(crate) fn max_pool_of(&mut self, from: &Self) {
+        self.reshape(from.height / 2, from.width / 2, from.channels);
+        let channels = from.channels;
+        for y in 0..self.height {
+            max_pool_rows(from.row(2 * y), from.row(2 * y + 1), self.row_mut(y), channels);
+        }
+    }
+}
+
+/// The 2x2 maximum of two rows.
+pub(crate) fn max_pool_rows(upper: &[f32], lower: &[f32], out: &mut [f32], channels: usize) {
+    // Not `f32::max`: its rules for NaN cost extra instructions.
+    let max = |a: f32, b: f32| if a > b { a } else { b };
+    let pairs = upper.chunks_exact(2 * channels).zip(lower.chunks_exact(2 * channels));
+    for (pixel, (u, l)) in out.chunks_exact_mut(channels).zip(pairs) {
+        let ((u0, u1), (l0, l1)) = (u.split_at(channels), l.split_at(channels));
+        for (c, value) in pixel.iter_mut().enumerate() {
+            *value = max(max(u0[c], u1[c]), max(l0[c], l1[c]));
+        }
+    }
+}
+
+/// Three rows of a map in turn, with a pixel of zero border on either side,
+/// and one zero row: what a 3x3 kernel needs at the edges.
+#[derive(Debug, Default)]
+pub(crate) struct RowRing {
+    data: Vec<f32>,
+    row_len: usize,
+    border: usize,
+}
+
+impl RowRing {
+    /// Takes a shape and becomes all zero.
+    pub(crate) fn reset(&mut self, width: usize, channels: usize) {
+        self.border = channels;
+        self.row_len = (width + 2) * channels;
+        self.data.clear();
+        self.data.resize(4 * self.row_len, 0.0);
+    }
+
+    /// The place of row `y`, without its border, to write.
+    pub(crate) fn place(&mut self, y: usize) -> &mut [f32] {
+        let start = (y % 3) * self.row_len;
+        &mut self.data[start + self.border..start + self.row_len - self.border]
+    }
+
+    /// Rows `y - 1`, `y`, `y + 1` of a map of `height` rows, with borders;
+    /// the zero row stands for those outside.
+    pub(crate) fn around(&self, y: usize, height: usize) -> [&[f32]; 3] {
+        let row = |slot: usize| &self.data[slot * self.row_len..(slot + 1) * self.row_len];
+        [
+            if y == 0 { row(3) } else { row((y - 1) % 3) },
+            row(y % 3),
+            if y + 1 < height { row((y + 1) % 3) } else { row(3) },
+        ]
+    }
+}
+
+/// Memory of one run, kept between runs.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// Rows of the input picture as floats.
+    pub(crate) pixels: RowRing,
+    pub(crate) rows: RowScratch,
+    /// Feature maps by number; the networks say which is which.
+    pub(crate) maps: [FeatureMap; 8],
+}
+
+/// Memory for the rows a fused block works on.
+#[derive(Debug, Default)]
+pub(crate) struct RowScratch {
+    pub(crate) ring: RowRing,
+    pub(crate) row: Vec<f32>,
+    pub(crate) pair: Vec<f32>,
+}
+
+/// An 8-bit RGB picture, sides multiples of 32: what the networks look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkInput {
+    width: usize,
+    height: usize,
+    data: Vec<u8>,
+}
+
+impl NetworkInput {
+    /// From packed RGB bytes, row by row without padding.
+    ///
+    /// `None` if a side is zero or not a multiple of 32, or the length does
+    /// not match.
+    #[must_use]
+    pub fn new(width: usize, height: usize, data: Vec<u8>) -> Option<Self> {
+        let bytes = width.checked_mul(height)?.checked_mul(3)?;
+        let fits = bytes > 0
+            && width.is_multiple_of(32)
+            && height.is_multiple_of(32)
+            && data.len() == bytes;
+        fits.then_some(Self { width, height, data })
+    }
+
+    /// Width in pixels.
+    #[must_use]
+    pub const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Height in pixels.
+    #[must_use]
+    pub const fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The bytes of row `y`.
+    pub(crate) fn row(&self, y: usize) -> &[u8] {
+        &self.data[y * self.width * 3..(y + 1) * self.width * 3]
+    }
+
+    /// All bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.data
+    }
+}

@@ -1,0 +1,182 @@
+//! [`FaceFinder`]: the detector of faces.
+
+use crate::engine::Engine;
+use crate::face_box::FaceBox;
+use crate::look::{Look, Network, Part};
+use crate::merge::{Vote, merge};
+use crate::plan::{self, VideoLook};
+use crate::resample::Window;
+use crate::tone::Brightness;
+use crate::view::View;
+use fernseed_core::detect::{DetectError, Detection, Detector, Effort};
+use fernseed_core::{Orientation, Picture, Size};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// How a [`FaceFinder`] works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FinderConfig {
+    /// Threads that share the work of one picture. They live as long as one
+    /// call; 1 means the caller's thread alone.
+    pub threads: usize,
+}
+
+impl Default for FinderConfig {
+    fn default() -> Self {
+        Self { threads: 1 }
+    }
+}
+
+/// Finds faces.
+///
+/// Building one unpacks the weights (a few milliseconds, about 16 MB) and
+/// starts no thread; it may be built in one process and used in its forked
+/// children.
+#[derive(Debug)]
+pub struct FaceFinder {
+    engine: Engine,
+    config: FinderConfig,
+}
+
+impl FaceFinder {
+    /// A finder on the fastest backend of this processor.
+    ///
+    /// # Errors
+    /// [`DetectError::Weights`] if the embedded weights cannot be read.
+    pub fn new(config: FinderConfig) -> Result<Self, DetectError> {
+        Ok(Self { engine: Engine::new()?, config })
+    }
+
+    /// A finder on an engine of the caller's choice.
+    #[must_use]
+    pub const fn with_engine(engine: Engine, config: FinderConfig) -> Self {
+        Self { engine, config }
+    }
+
+    /// Raw boxes of some looks, in picture pixels: for every look in turn
+    /// what its network scores at least `floor`, duplicates within one run
+    /// merged, nothing else done.
+    #[must_use]
+    pub fn look(&self, picture: &Picture, looks: &[Look], floor: f32) -> Vec<(Network, FaceBox)> {
+        let parts: Vec<Part> = looks.iter().flat_map(|look| look.parts(picture.size())).collect();
+        let runs = self.run_all(&parts, picture, floor);
+        let named = parts
+            .iter()
+            .zip(runs)
+            .flat_map(|(part, found)| found.into_iter().map(move |b| (part.network(), b)));
+        named.collect()
+    }
+
+    /// Runs parts on the configured number of threads; results in the order
+    /// of `parts`, whoever was first.
+    fn run_all(&self, parts: &[Part], picture: &Picture, floor: f32) -> Vec<Vec<FaceBox>> {
+        let threads = self.config.threads.min(parts.len());
+        if threads <= 1 {
+            return parts.iter().map(|part| part.run(&self.engine, picture, floor)).collect();
+        }
+        // Expensive parts first, so that the threads end together.
+        let mut order: Vec<usize> = (0..parts.len()).collect();
+        order.sort_by(|&a, &b| parts[b].cost().total_cmp(&parts[a].cost()));
+        let next = AtomicUsize::new(0);
+        let results = Mutex::new(vec![Vec::new(); parts.len()]);
+        let work = || {
+            while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let found = parts[index].run(&self.engine, picture, floor);
+                results.lock().unwrap_or_else(PoisonError::into_inner)[index] = found;
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        results.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Network scores below these are not even counted as support.
+const FLOORS: (f32, f32) = (0.06, 0.12);
+
+/// A still picture whose best face is less sure than this is turned, too.
+const SURE: f32 = 0.75;
+
+impl FaceFinder {
+    /// Looks at a video frame in one of several ways, so that a caller can
+    /// mix cheap and thorough looks. Confidences mean the same in all.
+    ///
+    /// # Errors
+    /// [`DetectError::Size`] if the picture is empty.
+    pub fn look_at_frame(
+        &self,
+        picture: &Picture,
+        look: VideoLook,
+        floor: f32,
+    ) -> Result<Vec<Detection>, DetectError> {
+        let dark = self.is_dark(picture)?;
+        let votes = self.votes(picture, &plan::video(look, picture.size(), dark), 0);
+        Ok(merge(votes, floor))
+    }
+
+    fn votes(&self, picture: &Picture, looks: &[Look], first: usize) -> Vec<Vote> {
+        let parts: Vec<(usize, Part)> = looks
+            .iter()
+            .enumerate()
+            .flat_map(|(i, look)| look.parts(picture.size()).into_iter().map(move |p| (i, p)))
+            .collect();
+        let only: Vec<Part> = parts.iter().map(|&(_, part)| part).collect();
+        let runs = self.run_all(&only, picture, FLOORS.0.min(FLOORS.1));
+        let mut votes = Vec::new();
+        for ((look, part), found) in parts.into_iter().zip(runs) {
+            let least = match part.network() {
+                Network::CenterFace => FLOORS.0,
+                Network::YuNet => FLOORS.1,
+            };
+            votes.extend(
+                found
+                    .into_iter()
+                    .filter(|b| b.score >= least)
+                    .map(|b| Vote::new(part.network(), b, first + look)),
+            );
+        }
+        votes
+    }
+
+    /// Whether the picture, or a good part of it, is dark.
+    fn is_dark(&self, picture: &Picture) -> Result<bool, DetectError> {
+        let Size { width, height } = picture.size();
+        let side = width.max(height);
+        let window = Window { left: 0, top: 0, width: width as usize, height: height as usize };
+        let view = View {
+            window,
+            scale: (96.0 / side.max(1) as f32).min(1.0),
+            turn: Orientation::Upright,
+            lift: false,
+        };
+        view.brightness(picture).map(Brightness::is_dark).ok_or(DetectError::Size { width, height })
+    }
+}
+
+impl Detector for FaceFinder {
+    fn detect(
+        &self,
+        picture: &Picture,
+        effort: Effort,
+        floor: f32,
+    ) -> Result<Vec<Detection>, DetectError> {
+        let size = picture.size();
+        let dark = self.is_dark(picture)?;
+        let looks = match effort {
+            Effort::VideoFrame => {
+                return self.look_at_frame(picture, VideoLook::Steady, floor);
+            }
+            Effort::Still => plan::still(size, dark),
+            Effort::Audit => plan::audit(size, dark),
+        };
+        let mut votes = self.votes(picture, &looks, 0);
+        if merge(votes.clone(), SURE).is_empty() {
+            votes.extend(self.votes(picture, &plan::turned(size), looks.len()));
+        }
+        Ok(merge(votes, floor))
+    }
+}

@@ -1,0 +1,214 @@
+//! The inner loops: two convolution kernels, each for three instruction sets.
+//!
+//! This is the only module of the crate with `unsafe` code. Everything above
+//! it works on slices through [`Kernels`], which checks every length once per
+//! row and then runs pointer loops compiled for the chosen [`Backend`].
+//!
+//! The loops are written once, generic over [`vector::Vector`], and inlined
+//! into one function per instruction set; a row of pixels per call makes the
+//! cost of choosing among them vanish. Keep closures out of the generic code:
+//! a closure is compiled without the caller's instruction set.
+
+mod conv;
+mod depthwise;
+mod vector;
+
+pub(crate) use conv::PackedConv;
+pub(crate) use depthwise::PackedDepthwise;
+
+use vector::{Portable, Vector};
+
+/// Which instruction set the networks run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// x86-64 with AVX-512F: 16 lanes, 32 registers.
+    Avx512,
+    /// x86-64 with AVX2 and FMA: 8 lanes, 16 registers.
+    Avx2,
+    /// Plain Rust, 4 lanes, left to the compiler to vectorise; runs everywhere.
+    Portable,
+}
+
+impl Backend {
+    /// All backends, fastest first.
+    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+
+    /// True if this processor can run it.
+    #[must_use]
+    pub fn is_supported(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Self::Portable => true,
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 | Self::Avx2 => false,
+        }
+    }
+
+    /// The fastest backend this processor can run.
+    #[must_use]
+    pub fn best() -> Self {
+        Self::ALL.into_iter().find(|b| b.is_supported()).unwrap_or(Self::Portable)
+    }
+}
+
+/// The kernels of one backend. Having one proves that the processor has the
+/// backend's instructions: the field is private and [`Kernels::new`] checks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kernels {
+    backend: Backend,
+}
+
+impl Kernels {
+    /// The kernels of `backend`; `None` if this processor cannot run them.
+    pub(crate) fn new(backend: Backend) -> Option<Self> {
+        backend.is_supported().then_some(Self { backend })
+    }
+
+    pub(crate) fn backend(self) -> Backend {
+        self.backend
+    }
+
+    /// Floats in a vector register. Stored channels are a multiple of this.
+    pub(crate) fn lanes(self) -> usize {
+        match self.backend {
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512 => <std::arch::x86_64::__m512 as Vector>::LANES,
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 => <std::arch::x86_64::__m256 as Vector>::LANES,
+            _ => Portable::LANES,
+        }
+    }
+
+    /// Channels as stored: `channels` rounded up to whole vectors.
+    pub(crate) fn stored_channels(self, channels: usize) -> usize {
+        channels.next_multiple_of(self.lanes())
+    }
+
+    /// Widest column panel of a packed convolution, in vectors: as many as
+    /// leave registers for several pixels at once.
+    fn panel_vectors(self, remaining: usize) -> usize {
+        match self.backend {
+            Backend::Avx512 => remaining.min(4),
+            _ if remaining.is_multiple_of(2) => 2,
+            _ => remaining.min(3),
+        }
+    }
+
+    /// One row of a dense convolution, `pixels` wide.
+    ///
+    /// Output pixel `p` is `bias + sum over segments s and k < depth of
+    /// segments[s][p * step + k] * weight[s][k]`, then ReLU if the layer has
+    /// one, then `residual` added. A 1x1 convolution has one segment; a 3x3
+    /// one has a segment for every tap (or row, where the taps are adjacent).
+    ///
+    /// # Panics
+    /// If a slice is too short for `pixels`.
+    pub(crate) fn conv_row(
+        self,
+        conv: &PackedConv,
+        segments: &[&[f32]],
+        step: usize,
+        pixels: usize,
+        out: &mut [f32],
+        out_step: usize,
+        residual: Option<&[f32]>,
+    ) {
+        if pixels == 0 {
+            return;
+        }
+        let row = conv.check(self, segments, step, pixels, out, out_step, residual);
+        // SAFETY: `check` has made sure that every address the kernel forms
+        // lies inside the slices it was built from, which outlive this call,
+        // and that the weights were packed for this backend; a `Kernels` of a
+        // backend exists only if the processor has its instructions.
+        unsafe {
+            match self.backend {
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx512 => conv_row_avx512(conv, &row),
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx2 => conv_row_avx2(conv, &row),
+                _ => conv::run_row::<Portable>(conv, &row),
+            }
+        }
+    }
+
+    /// One row of a 3x3 depth-wise convolution, `pixels` output pixels wide.
+    ///
+    /// `rows` are the input rows above, at and below, each with one pixel of
+    /// zero border on either side.
+    ///
+    /// # Panics
+    /// If a slice is too short for `pixels`.
+    pub(crate) fn depthwise_row(
+        self,
+        layer: &PackedDepthwise,
+        rows: [&[f32]; 3],
+        pixels: usize,
+        out: &mut [f32],
+    ) {
+        if pixels == 0 {
+            return;
+        }
+        layer.check(self, rows, pixels, out);
+        // SAFETY: as in `conv_row`: `check` has compared every slice with
+        // what the kernel reads and writes.
+        unsafe {
+            match self.backend {
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx512 => depthwise_row_avx512(layer, rows, pixels, out),
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx2 => depthwise_row_avx2(layer, rows, pixels, out),
+                _ => depthwise::run_row::<Portable>(layer, rows, pixels, out),
+            }
+        }
+    }
+}
+
+/// # Safety
+/// AVX-512F must be there, and `row` must come from [`PackedConv::check`] of `conv`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn conv_row_avx512(conv: &PackedConv, row: &conv::Row) {
+    // SAFETY: the caller's promise is the callee's condition.
+    unsafe { conv::run_row::<std::arch::x86_64::__m512>(conv, row) }
+}
+
+/// # Safety
+/// AVX2 and FMA must be there, and `row` must come from [`PackedConv::check`] of `conv`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn conv_row_avx2(conv: &PackedConv, row: &conv::Row) {
+    // SAFETY: the caller's promise is the callee's condition.
+    unsafe { conv::run_row::<std::arch::x86_64::__m256>(conv, row) }
+}
+
+/// # Safety
+/// AVX-512F must be there, and [`PackedDepthwise::check`] must have passed.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn depthwise_row_avx512(
+    layer: &PackedDepthwise,
+    rows: [&[f32]; 3],
+    pixels: usize,
+    out: &mut [f32],
+) {
+    // SAFETY: the caller's promise is the callee's condition.
+    unsafe { depthwise::run_row::<std::arch::x86_64::__m512>(layer, rows, pixels, out) }
+}
+
+/// # Safety
+/// AVX2 and FMA must be there, and [`PackedDepthwise::check`] must have passed.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn depthwise_row_avx2(
+    layer: &PackedDepthwise,
+    rows: [&[f32]; 3],
+    pixels: usize,
+    out: &mut [f32],
+) {
+    // SAFETY: the caller's promise is the callee's condition.
+    unsafe { depthwise::run_row::<std::arch::x86_64::__m256>(layer, rows, pixels, out) }
+}

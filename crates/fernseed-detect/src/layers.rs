@@ -1,0 +1,342 @@
+//! The layers the two networks are made of.
+//!
+//! Blocks that end in or contain a depth-wise convolution run row by row: the
+//! wide intermediate map exists only as a ring of three rows, which stays in
+//! the cache.
+
+use crate::feature_map::{FeatureMap, NetworkInput, RowRing, RowScratch, max_pool_rows};
+use crate::kernels::{Kernels, PackedConv, PackedDepthwise};
+
+/// Weights and bias of one convolution, in the order the kernels want:
+/// `[tap][input channel][output channel]`; depth-wise `[tap][channel]`.
+#[derive(Clone, Debug)]
+pub(crate) struct ConvWeights {
+    pub(crate) weights: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+}
+
+/// The first layer: 3x3, stride 2, from 8-bit RGB, with ReLU.
+#[derive(Debug)]
+pub(crate) struct Stem {
+    conv: PackedConv,
+}
+
+impl Stem {
+    pub(crate) fn new(kernels: Kernels, from: &ConvWeights) -> Self {
+        Self { conv: PackedConv::new(kernels, &from.weights, &from.bias, 3, 9, true) }
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        self.conv.columns()
+    }
+
+    /// Computes output row `y` into `out`. Rows must be asked for in order
+    /// from 0, with the same `pixels` ring, reset to the input's width.
+    fn row(
+        &self,
+        kernels: Kernels,
+        input: &NetworkInput,
+        y: usize,
+        pixels: &mut RowRing,
+        out: &mut [f32],
+    ) {
+        for source in 2 * y..2 * y + 2 {
+            for (float, &byte) in pixels.place(source).iter_mut().zip(input.row(source)) {
+                *float = f32::from(byte);
+            }
+        }
+        let rows = pixels.around(2 * y, input.height());
+        kernels.conv_row(&self.conv, &rows, 6, input.width() / 2, out, self.channels(), None);
+    }
+
+    /// Runs over a whole picture.
+    pub(crate) fn run(
+        &self,
+        kernels: Kernels,
+        input: &NetworkInput,
+        pixels: &mut RowRing,
+        out: &mut FeatureMap,
+    ) {
+        out.reshape(input.height() / 2, input.width() / 2, self.channels());
+        pixels.reset(input.width(), 3);
+        for y in 0..out.height {
+            self.row(kernels, input, y, pixels, out.row_mut(y));
+        }
+    }
+}
+
+/// A 1x1 convolution.
+#[derive(Debug)]
+pub(crate) struct Pointwise {
+    conv: PackedConv,
+}
+
+impl Pointwise {
+    pub(crate) fn new(kernels: Kernels, from: &ConvWeights, relu: bool) -> Self {
+        let depth = from.weights.len() / from.bias.len().max(1);
+        Self { conv: PackedConv::new(kernels, &from.weights, &from.bias, 1, depth, relu) }
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        self.conv.columns()
+    }
+
+    /// A row of `pixels` pixels of `step` stored channels each.
+    fn row(
+        &self,
+        kernels: Kernels,
+        input: &[f32],
+        step: usize,
+        pixels: usize,
+        out: &mut [f32],
+        residual: Option<&[f32]>,
+    ) {
+        kernels.conv_row(&self.conv, &[input], step, pixels, out, self.channels(), residual);
+    }
+
+    /// Runs over a whole map.
+    pub(crate) fn run(&self, kernels: Kernels, input: &FeatureMap, out: &mut FeatureMap) {
+        out.reshape(input.height, input.width, self.channels());
+        let pixels = input.height * input.width;
+        self.row(kernels, &input.data, input.channels, pixels, &mut out.data, None);
+    }
+}
+
+/// A dense 3x3 convolution, stride 1, with ReLU.
+#[derive(Debug)]
+pub(crate) struct Conv3x3 {
+    conv: PackedConv,
+}
+
+impl Conv3x3 {
+    pub(crate) fn new(kernels: Kernels, from: &ConvWeights) -> Self {
+        let depth = from.weights.len() / (9 * from.bias.len()).max(1);
+        Self { conv: PackedConv::new(kernels, &from.weights, &from.bias, 9, depth, true) }
+    }
+
+    pub(crate) fn run(
+        &self,
+        kernels: Kernels,
+        input: &FeatureMap,
+        out: &mut FeatureMap,
+        ring: &mut RowRing,
+    ) {
+        let channels = input.channels;
+        out.reshape(input.height, input.width, self.conv.columns());
+        ring.reset(input.width, channels);
+        ring.place(0).copy_from_slice(input.row(0));
+        for y in 0..input.height {
+            if y + 1 < input.height {
+                ring.place(y + 1).copy_from_slice(input.row(y + 1));
+            }
+            let rows = ring.around(y, input.height);
+            let mut taps: [&[f32]; 9] = [&[]; 9];
+            for (i, tap) in taps.iter_mut().enumerate() {
+                *tap = &rows[i / 3][i % 3 * channels..];
+            }
+            let out_step = out.channels;
+            kernels.conv_row(
+                &self.conv,
+                &taps,
+                channels,
+                input.width,
+                out.row_mut(y),
+                out_step,
+                None,
+            );
+        }
+    }
+}
+
+/// A transposed 2x2 convolution with stride 2 and ReLU: every input pixel
+/// makes four output pixels, each with its own 1x1 convolution.
+#[derive(Debug)]
+pub(crate) struct Upsample {
+    quarters: [Pointwise; 4],
+}
+
+impl Upsample {
+    /// From the weights of the four output pixels, row by row.
+    pub(crate) fn new(kernels: Kernels, from: &[ConvWeights; 4]) -> Self {
+        Self { quarters: std::array::from_fn(|i| Pointwise::new(kernels, &from[i], true)) }
+    }
+
+    pub(crate) fn run(&self, kernels: Kernels, input: &FeatureMap, out: &mut FeatureMap) {
+        let channels = self.quarters[0].channels();
+        out.reshape(2 * input.height, 2 * input.width, channels);
+        for y in 0..out.height {
+            for x in 0..2 {
+                kernels.conv_row(
+                    &self.quarters[y % 2 * 2 + x].conv,
+                    &[input.row(y / 2)],
+                    input.channels,
+                    input.width,
+                    &mut out.row_mut(y)[x * channels..],
+                    2 * channels,
+                    None,
+                );
+            }
+        }
+    }
+}
+
+/// Runs a depth-wise convolution over a map that is never stored: `fill`
+/// computes its rows in order, `emit` takes the rows of the result.
+fn depthwise_rows(
+    kernels: Kernels,
+    layer: &PackedDepthwise,
+    (height, width): (usize, usize),
+    ring: &mut RowRing,
+    result: &mut Vec<f32>,
+    mut fill: impl FnMut(usize, &mut [f32]),
+    mut emit: impl FnMut(usize, &[f32]),
+) {
+    let (stride, channels) = (layer.stride(), layer.channels());
+    let out_width = width / stride;
+    ring.reset(width, channels);
+    result.resize(out_width * channels, 0.0);
+    let mut filled = 0;
+    for y in 0..height / stride {
+        while filled < (y * stride + 2).min(height) {
+            fill(filled, ring.place(filled));
+            filled += 1;
+        }
+        kernels.depthwise_row(layer, ring.around(y * stride, height), out_width, result);
+        emit(y, result);
+    }
+}
+
+/// The inverted residual block of MobileNetV2 (Sandler et al., 2018): widen,
+/// filter each channel, narrow; the input is added where shapes allow.
+#[derive(Debug)]
+pub(crate) struct InvertedResidual {
+    pub(crate) expand: Pointwise,
+    pub(crate) depthwise: PackedDepthwise,
+    pub(crate) project: Pointwise,
+    pub(crate) residual: bool,
+}
+
+impl InvertedResidual {
+    pub(crate) fn run(
+        &self,
+        kernels: Kernels,
+        input: &FeatureMap,
+        out: &mut FeatureMap,
+        scratch: &mut RowScratch,
+    ) {
+        let stride = self.depthwise.stride();
+        let (width, channels) = (input.width / stride, self.depthwise.channels());
+        out.reshape(input.height / stride, width, self.project.channels());
+        depthwise_rows(
+            kernels,
+            &self.depthwise,
+            (input.height, input.width),
+            &mut scratch.ring,
+            &mut scratch.row,
+            |y, wide| {
+                self.expand.row(kernels, input.row(y), input.channels, input.width, wide, None);
+            },
+            |y, filtered| {
+                let residual = self.residual.then(|| input.row(y));
+                self.project.row(kernels, filtered, channels, width, out.row_mut(y), residual);
+            },
+        );
+    }
+}
+
+/// The first block of MobileNetV2: the stem, a depth-wise filter, narrow.
+#[derive(Debug)]
+pub(crate) struct StemBlock {
+    pub(crate) stem: Stem,
+    pub(crate) depthwise: PackedDepthwise,
+    pub(crate) project: Pointwise,
+}
+
+impl StemBlock {
+    pub(crate) fn run(
+        &self,
+        kernels: Kernels,
+        input: &NetworkInput,
+        out: &mut FeatureMap,
+        pixels: &mut RowRing,
+        scratch: &mut RowScratch,
+    ) {
+        let (height, width) = (input.height() / 2, input.width() / 2);
+        let channels = self.depthwise.channels();
+        out.reshape(height, width, self.project.channels());
+        pixels.reset(input.width(), 3);
+        depthwise_rows(
+            kernels,
+            &self.depthwise,
+            (height, width),
+            &mut scratch.ring,
+            &mut scratch.row,
+            |y, wide| self.stem.row(kernels, input, y, pixels, wide),
+            |y, filtered| {
+                self.project.row(kernels, filtered, channels, width, out.row_mut(y), None);
+            },
+        );
+    }
+}
+
+/// The unit of YuNet (Wu et al., 2023): point-wise, then depth-wise.
+#[derive(Debug)]
+pub(crate) struct SeparableUnit {
+    pub(crate) pointwise: Pointwise,
+    pub(crate) depthwise: PackedDepthwise,
+}
+
+impl SeparableUnit {
+    /// The unit alone.
+    pub(crate) fn run(
+        &self,
+        kernels: Kernels,
+        input: &FeatureMap,
+        out: &mut FeatureMap,
+        scratch: &mut RowScratch,
+    ) {
+        out.reshape(input.height, input.width, self.depthwise.channels());
+        depthwise_rows(
+            kernels,
+            &self.depthwise,
+            (input.height, input.width),
+            &mut scratch.ring,
+            &mut scratch.row,
+            |y, row| self.fill(kernels, input, y, row),
+            |y, row| out.row_mut(y).copy_from_slice(row),
+        );
+    }
+
+    /// The unit and a 2x2 max-pool.
+    pub(crate) fn run_pooled(
+        &self,
+        kernels: Kernels,
+        input: &FeatureMap,
+        out: &mut FeatureMap,
+        scratch: &mut RowScratch,
+    ) {
+        let channels = self.depthwise.channels();
+        out.reshape(input.height / 2, input.width / 2, channels);
+        let even = &mut scratch.pair;
+        even.resize(input.width * channels, 0.0);
+        depthwise_rows(
+            kernels,
+            &self.depthwise,
+            (input.height, input.width),
+            &mut scratch.ring,
+            &mut scratch.row,
+            |y, row| self.fill(kernels, input, y, row),
+            |y, row| {
+                if y.is_multiple_of(2) {
+                    even.copy_from_slice(row);
+                } else {
+                    max_pool_rows(even, row, out.row_mut(y / 2), channels);
+                }
+            },
+        );
+    }
+
+    fn fill(&self, kernels: Kernels, input: &FeatureMap, y: usize, row: &mut [f32]) {
+        self.pointwise.row(kernels, input.row(y), input.channels, input.width, row, None);
+    }
+}

@@ -1,0 +1,40 @@
+//! Finds faces in pictures.
+//!
+//! Two small networks ([`engine`]) with kernels of their own ([`Backend`])
+//! look at a picture at several sizes, and their answers become one list
+//! with calibrated confidences. Nothing here recognises, compares or
+//! describes anybody: a face is a place to hide.
+#![deny(unsafe_code)]
+
+mod centerface;
+pub mod engine;
+mod face_box;
+mod feature_map;
+mod finder;
+#[allow(unsafe_code, reason = "SIMD kernels; every length is checked before they run")]
+mod kernels;
+mod layers;
+mod look;
+mod merge;
+pub mod models;
+mod onnx;
+mod plan;
+mod resample;
+mod tone;
+mod view;
+mod yunet;
+
+pub use engine::{Engine, HeadMap};
+pub use face_box::FaceBox;
+pub use feature_map::NetworkInput;
+pub use finder::{FaceFinder, FinderConfig};
+pub use kernels::Backend;
+pub use look::{Look, Network};
+pub use models::models;
+pub use plan::VideoLook;
+
+/// The confidence from which a face is hidden unless the user says otherwise.
+pub const DEFAULT_THRESHOLD: f32 = 0.5;
+
+/// Sides of the hidden shape relative to a detection's box.
+pub const RECOMMENDED_GROW: f32 = 1.5;

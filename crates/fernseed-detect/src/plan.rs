@@ -1,0 +1,116 @@
+//! Which looks a picture gets.
+
+use crate::look::{Look, Network};
+use Network::{CenterFace, YuNet};
+use fernseed_core::Orientation::FlipHorizontal;
+use fernseed_core::{Orientation, Size};
+
+/// How a video frame is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VideoLook {
+    /// YuNet alone: every frame.
+    Quick,
+    /// YuNet at native size and CenterFace on a copy of at most 1280 pixels:
+    /// the default.
+    Steady,
+    /// CenterFace at native size, YuNet, and a mirrored look: every so many
+    /// frames, at cuts, and where the quick look is in doubt.
+    Thorough,
+}
+
+/// Shown sides up to which small pictures are looked at larger than life.
+const ENLARGE_TO: f32 = 1600.0;
+/// The longer side of the copy on which YuNet looks for large faces. It is
+/// blind beyond some 300 pixels, so the smallest copy has to be this small.
+const SMALLEST_COPY: f32 = 400.0;
+/// The longer side of the copies for turned looks.
+const TURNED_SIDE: f32 = 960.0;
+
+fn long_side(size: Size) -> f32 {
+    size.width.max(size.height).max(1) as f32
+}
+
+/// Smaller and smaller copies: each half of the one before, from `start`.
+fn halvings(size: Size, start: f32) -> impl Iterator<Item = f32> {
+    let side = long_side(size);
+    std::iter::successors(Some(start), |scale| Some(scale / 2.0))
+        .take_while(move |scale| side * scale >= SMALLEST_COPY)
+}
+
+/// The first looks at a still picture.
+pub(crate) fn still(size: Size, dark: bool) -> Vec<Look> {
+    let side = long_side(size);
+    let mut looks = vec![
+        Look::new(CenterFace, 1.0),
+        Look::new(YuNet, 1.0),
+        Look::new(CenterFace, 1.0).turned(FlipHorizontal),
+    ];
+    if side * 1.5 <= ENLARGE_TO {
+        looks.push(Look::new(CenterFace, 1.5));
+    }
+    if side * 2.0 <= ENLARGE_TO {
+        looks.push(Look::new(YuNet, 2.0));
+    }
+    for scale in halvings(size, 0.5) {
+        looks.push(Look::new(CenterFace, scale));
+        looks.push(Look::new(YuNet, scale));
+    }
+    if dark {
+        looks.push(Look::new(CenterFace, 1.0).lifted());
+        looks.push(Look::new(YuNet, 1.0).lifted());
+    }
+    looks
+}
+
+/// Further looks where the upright ones leave doubt: people lying down,
+/// cameras held sideways or upside down.
+pub(crate) fn turned(size: Size) -> Vec<Look> {
+    let scale = (TURNED_SIDE / long_side(size)).min(1.0);
+    [Orientation::Rotate90, Orientation::Rotate270, Orientation::Rotate180]
+        .into_iter()
+        .map(|turn| Look::new(CenterFace, scale).turned(turn))
+        .collect()
+}
+
+/// The looks of the audit: sizes the first look did not use.
+pub(crate) fn audit(size: Size, dark: bool) -> Vec<Look> {
+    let mut looks = vec![
+        Look::new(CenterFace, 0.8),
+        Look::new(YuNet, 1.25),
+        Look::new(CenterFace, 1.25).turned(FlipHorizontal),
+    ];
+    for scale in halvings(size, 0.4) {
+        looks.push(Look::new(CenterFace, scale));
+        looks.push(Look::new(YuNet, scale));
+    }
+    if dark {
+        looks.push(Look::new(CenterFace, 0.8).lifted());
+    }
+    looks
+}
+
+/// The looks of a video frame.
+pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
+    let side = long_side(size);
+    // Beyond full HD the detail is in the optics, not in the faces.
+    let native = (1920.0 / side).min(1.0);
+    let reduced = (1280.0 / side).min(1.0);
+    let quarter = 480.0 / side;
+    let mut looks = match look {
+        VideoLook::Quick => vec![Look::new(YuNet, if side <= 1280.0 { 1.0 } else { native })],
+        VideoLook::Steady => vec![Look::new(YuNet, native), Look::new(CenterFace, reduced)],
+        VideoLook::Thorough => vec![
+            Look::new(CenterFace, native),
+            Look::new(YuNet, native),
+            Look::new(CenterFace, reduced).turned(FlipHorizontal),
+        ],
+    };
+    if quarter < 0.75 {
+        looks.push(Look::new(YuNet, quarter));
+    }
+    if dark {
+        let network = if look == VideoLook::Quick { YuNet } else { CenterFace };
+        looks.push(Look::new(network, reduced).lifted());
+    }
+    looks
+}

@@ -1,0 +1,243 @@
+//! What a network is shown of a picture: a window, resized, turned, and
+//! made brighter where it is dark.
+
+use crate::face_box::FaceBox;
+use crate::feature_map::NetworkInput;
+use crate::resample::{Window, resample};
+use crate::tone::{self, Brightness};
+use fernseed_core::{Orientation, Picture, PixelFormat, Rect};
+
+/// One part of a picture, as one run of a network is shown it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct View {
+    /// The part of the picture that is shown.
+    pub(crate) window: Window,
+    /// Pixels shown per pixel of the picture.
+    pub(crate) scale: f32,
+    /// How the part is turned before it is shown.
+    pub(crate) turn: Orientation,
+    /// Whether dark parts are lifted.
+    pub(crate) lift: bool,
+}
+
+/// A view made ready for the networks.
+pub(crate) struct Shown {
+    pub(crate) input: NetworkInput,
+    view: View,
+    /// Size after scaling, before turning and padding.
+    width: usize,
+    height: usize,
+}
+
+impl View {
+    /// Cuts, resizes, turns and pads. `None` if nothing would be shown.
+    pub(crate) fn show(self, picture: &Picture) -> Option<Shown> {
+        let side = |length: usize| ((length as f32 * self.scale).round() as usize).max(1);
+        let (width, height) = (side(self.window.width), side(self.window.height));
+        let mut rgb = packed_rgb(picture, self.window, width, height)?;
+        if self.lift {
+            tone::lift(&mut rgb, width, height);
+        }
+        let input = turn_and_pad(&rgb, width, height, self.turn)?;
+        Some(Shown { input, view: self, width, height })
+    }
+
+    /// How bright the part is.
+    pub(crate) fn brightness(self, picture: &Picture) -> Option<Brightness> {
+        let side = |length: usize| ((length as f32 * self.scale).round() as usize).max(1);
+        let (width, height) = (side(self.window.width), side(self.window.height));
+        packed_rgb(picture, self.window, width, height).map(|rgb| Brightness::of(&rgb))
+    }
+}
+
+impl Shown {
+    /// A box of the network's input as a box of the picture.
+    pub(crate) fn place(&self, found: FaceBox) -> FaceBox {
+        let (w, h) = (self.width as f32, self.height as f32);
+        let r = found.rect;
+        let upright = match self.view.turn {
+            Orientation::FlipHorizontal => Rect::new(w - r.right, r.top, w - r.left, r.bottom),
+            Orientation::Rotate180 => Rect::new(w - r.right, h - r.bottom, w - r.left, h - r.top),
+            // Clockwise: x counts up from the bottom, y from the left.
+            Orientation::Rotate90 => Rect::new(r.top, h - r.right, r.bottom, h - r.left),
+            Orientation::Rotate270 => Rect::new(w - r.bottom, r.left, w - r.top, r.right),
+            _ => r,
+        };
+        let window = self.view.window;
+        let (sx, sy) = (window.width as f32 / w, window.height as f32 / h);
+        let rect = upright.times(sx, sy).shifted(window.left as f32, window.top as f32);
+        FaceBox { rect, score: found.score }
+    }
+}
+
+/// The window as packed RGB of the given size.
+fn packed_rgb(picture: &Picture, window: Window, width: usize, height: usize) -> Option<Vec<u8>> {
+    let planes = picture.planes();
+    let colour = match picture.format() {
+        PixelFormat::Rgb8 => return Some(resample(planes.first()?, (3, 3), window, width, height)),
+        PixelFormat::Rgba8 => {
+            return Some(resample(planes.first()?, (4, 3), window, width, height));
+        }
+        PixelFormat::Yuv420(colour) => colour,
+    };
+    let [luma, blue, red] = planes else { return None };
+    // The chroma samples under the window; half a pixel of shift at odd
+    // edges is nothing to a detector.
+    let (left, top) = (window.left / 2, window.top / 2);
+    let half = Window {
+        left,
+        top,
+        width: (window.width.div_ceil(2)).min(blue.row_bytes.saturating_sub(left)).max(1),
+        height: (window.height.div_ceil(2)).min(blue.rows.saturating_sub(top)).max(1),
+    };
+    let luma = resample(luma, (1, 1), window, width, height);
+    let blue = resample(blue, (1, 1), half, width, height);
+    let red = resample(red, (1, 1), half, width, height);
+
+    let (kr, kb) = colour.matrix.weights();
+    let (y_scale, y_offset, c_scale) =
+        if colour.full_range { (1.0, 0.0, 1.0) } else { (255.0 / 219.0, 16.0, 255.0 / 224.0) };
+    let (red_of_cr, blue_of_cb) = (2.0 * (1.0 - kr) * c_scale, 2.0 * (1.0 - kb) * c_scale);
+    let (green_of_cr, green_of_cb) =
+        (red_of_cr * kr / (1.0 - kr - kb), blue_of_cb * kb / (1.0 - kr - kb));
+    let mut rgb = vec![0; width * height * 3];
+    for (pixel, ((&y, &cb), &cr)) in rgb.chunks_exact_mut(3).zip(luma.iter().zip(&blue).zip(&red)) {
+        let y = (f32::from(y) - y_offset) * y_scale + 0.5;
+        let (cb, cr) = (f32::from(cb) - 128.0, f32::from(cr) - 128.0);
+        // The casts saturate.
+        pixel[0] = (y + red_of_cr * cr) as u8;
+        pixel[1] = (y - green_of_cb * cb - green_of_cr * cr) as u8;
+        pixel[2] = (y + blue_of_cb * cb) as u8;
+    }
+    Some(rgb)
+}
+
+/// Turns a packed picture and pads it with black to sides of multiples of 32.
+fn turn_and_pad(
+    rgb: &[u8],
+    width: usize,
+    height: usize,
+    turn: Orientation,
+) -> Option<NetworkInput> {
+    let (turned_width, turned_height) =
+        if turn.swaps_sides() { (height, width) } else { (width, height) };
+    let padded_width = turned_width.next_multiple_of(32);
+    let padded_height = turned_height.next_multiple_of(32);
+    if turn == Orientation::Upright && (padded_width, padded_height) == (width, height) {
+        return NetworkInput::new(width, height, rgb.to_vec());
+    }
+    let mut data = vec![0; padded_width * padded_height * 3];
+    for (y, row) in data.chunks_exact_mut(padded_width * 3).take(turned_height).enumerate() {
+        let row = &mut row[..turned_width * 3];
+        // Where the row starts in the upright picture, and which way it runs.
+        let (x0, y0, dx, dy) = match turn {
+            Orientation::FlipHorizontal => (width - 1, y, -1, 0),
+            Orientation::Rotate180 => (width - 1, height - 1 - y, -1, 0),
+            Orientation::Rotate90 => (y, height - 1, 0, -1),
+            Orientation::Rotate270 => (width - 1 - y, 0, 0, 1),
+            _ => {
+                row.copy_from_slice(&rgb[y * width * 3..(y + 1) * width * 3]);
+                continue;
+            }
+        };
+        let step = (dx + dy * width as isize) * 3;
+        let mut at = ((y0 * width + x0) * 3) as isize;
+        for pixel in row.chunks_exact_mut(3) {
+            let from = at as usize;
+            pixel.copy_from_slice(&rgb[from..from + 3]);
+            at += step;
+        }
+    }
+    NetworkInput::new(padded_width, padded_height, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fernseed_core::Size;
+    use fernseed_core::picture::YuvColour;
+
+    fn view(width: usize, height: usize, turn: Orientation) -> View {
+        let window = Window { left: 0, top: 0, width, height };
+        View { window, scale: 1.0, turn, lift: false }
+    }
+
+    /// A black picture with a white rectangle at (10, 4)..(20, 7).
+    fn marked() -> Picture {
+        let size = Size::new(40, 24);
+        let mut picture = Picture::filled(size, PixelFormat::Rgb8, [0, 0, 0]);
+        for y in 4..7 {
+            picture.planes_mut()[0].row_mut(y)[30..60].fill(255);
+        }
+        picture
+    }
+
+    /// The bounds of everything bright in what a network is shown.
+    fn bright_box(input: &NetworkInput) -> Rect {
+        let mut bounds: Option<Rect> = None;
+        for y in 0..input.height() {
+            for (x, pixel) in input.row(y).chunks_exact(3).enumerate() {
+                if pixel[1] > 128 {
+                    let (x, y) = (x as f32, y as f32);
+                    let dot = Rect::new(x, y, x + 1.0, y + 1.0);
+                    bounds = Some(bounds.map_or(dot, |b| b.union(dot)));
+                }
+            }
+        }
+        bounds.unwrap()
+    }
+
+    #[test]
+    fn boxes_come_back_from_every_turn() {
+        use Orientation::{FlipHorizontal, Rotate90, Rotate180, Rotate270, Upright};
+        for turn in [Upright, FlipHorizontal, Rotate90, Rotate180, Rotate270] {
+            let shown = view(40, 24, turn).show(&marked()).unwrap();
+            let sides = (shown.input.width(), shown.input.height());
+            assert_eq!(sides, if turn.swaps_sides() { (32, 64) } else { (64, 32) });
+            let found = FaceBox { rect: bright_box(&shown.input), score: 0.5 };
+            assert_eq!(shown.place(found).rect, Rect::new(10.0, 4.0, 20.0, 7.0), "{turn:?}");
+        }
+    }
+
+    #[test]
+    fn boxes_come_back_from_a_scaled_window() {
+        let window = Window { left: 8, top: 2, width: 32, height: 16 };
+        let view = View { window, scale: 2.0, turn: Orientation::Upright, lift: false };
+        let shown = view.show(&marked()).unwrap();
+        let found = FaceBox { rect: bright_box(&shown.input), score: 0.5 };
+        let back = shown.place(found).rect;
+        assert!(back.iou(Rect::new(10.0, 4.0, 20.0, 7.0)) > 0.9, "{back:?}");
+    }
+
+    #[test]
+    fn all_formats_show_the_same_colour() {
+        let size = Size::new(33, 31);
+        let colour = [200, 90, 40];
+        for format in [
+            PixelFormat::Rgb8,
+            PixelFormat::Rgba8,
+            PixelFormat::Yuv420(YuvColour::BT709),
+            PixelFormat::Yuv420(YuvColour { full_range: true, ..YuvColour::BT709 }),
+        ] {
+            let picture = Picture::filled(size, format, colour);
+            for scale in [1.0, 0.5, 1.7] {
+                let look = View { scale, ..view(33, 31, Orientation::Upright) };
+                let shown = look.show(&picture).unwrap();
+                for (c, &wanted) in colour.iter().enumerate() {
+                    let got = shown.input.row(3)[3 * 3 + c];
+                    assert!(got.abs_diff(wanted) <= 3, "{format:?} {scale} {c}: {got}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_at_the_last_odd_column_has_chroma() {
+        let size = Size::new(5, 5);
+        let picture = Picture::filled(size, PixelFormat::Yuv420(YuvColour::BT709), [9, 200, 9]);
+        let window = Window { left: 4, top: 4, width: 1, height: 1 };
+        let view = View { window, scale: 1.0, turn: Orientation::Upright, lift: false };
+        let shown = view.show(&picture).unwrap();
+        assert!(shown.input.row(0)[1].abs_diff(200) <= 3);
+    }
+}

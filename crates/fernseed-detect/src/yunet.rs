@@ -1,0 +1,168 @@
+//! YuNet-s (Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector",
+//! 2023), with the weights libfacedetection ships.
+
+use crate::centerface::sigmoid;
+use crate::face_box::FaceBox;
+use crate::feature_map::{FeatureMap, NetworkInput, Scratch};
+use crate::kernels::{Kernels, PackedDepthwise};
+use crate::layers::{ConvWeights, Pointwise, SeparableUnit, Stem};
+use crate::onnx::read_floats;
+
+/// Channels of the first layer.
+const STEM: usize = 16;
+
+/// Input and output channels of the backbone's units, then of the three
+/// lateral units from the smallest map to the largest.
+const UNITS: [(usize, usize); 14] = [
+    (16, 16),
+    (16, 16),
+    (16, 32),
+    (32, 32),
+    (32, 64),
+    (64, 64),
+    (64, 64),
+    (64, 64),
+    (64, 64),
+    (64, 64),
+    (64, 64),
+    (64, 64),
+    (64, 64),
+    (64, 64),
+];
+
+/// Channels of a head: class and objectness scores (before the sigmoid), box
+/// (dx, dy, log width, log height), five facial points.
+const HEAD: usize = 16;
+
+/// The network, packed for one backend.
+#[derive(Debug)]
+pub(crate) struct YuNet {
+    stem: Stem,
+    units: [SeparableUnit; 14],
+    /// At strides 8, 16 and 32.
+    heads: [SeparableUnit; 3],
+}
+
+impl YuNet {
+    /// From the bytes of `yunet_s.f32`: layer after layer, weights before
+    /// biases, `[tap][input channel][output channel]`. The message says what
+    /// is wrong.
+    pub(crate) fn load(kernels: Kernels, file: &[u8]) -> Result<Self, String> {
+        let floats = read_floats(file).ok_or("not a file of 32-bit floats")?;
+        let mut rest = floats.as_slice();
+        let mut take = |weights: usize, channels: usize| {
+            let (head, tail) = rest.split_at_checked(weights + channels).ok_or("file too short")?;
+            rest = tail;
+            let (weights, bias) = head.split_at(weights);
+            Ok::<_, String>(ConvWeights { weights: weights.to_vec(), bias: bias.to_vec() })
+        };
+        let mut stem = take(27 * STEM, STEM)?;
+        // The network wants blue first, our pictures have red first.
+        for tap in stem.weights.chunks_exact_mut(3 * STEM) {
+            let (blue, red) = tap.split_at_mut(2 * STEM);
+            blue[..STEM].swap_with_slice(red);
+        }
+        let mut unit = |(inner, outer): (usize, usize), relu| {
+            let (pointwise, depthwise) = (take(inner * outer, outer)?, take(9 * outer, outer)?);
+            Ok::<_, String>(SeparableUnit {
+                pointwise: Pointwise::new(kernels, &pointwise, false),
+                depthwise: PackedDepthwise::new(
+                    kernels,
+                    &depthwise.weights,
+                    &depthwise.bias,
+                    1,
+                    relu,
+                ),
+            })
+        };
+        let units = UNITS.iter().map(|&sides| unit(sides, true)).collect::<Result<Vec<_>, _>>()?;
+        let heads = [unit((64, HEAD), false)?, unit((64, HEAD), false)?, unit((64, HEAD), false)?];
+        if !rest.is_empty() {
+            return Err("file too long".into());
+        }
+        let units = units.try_into().ok().ok_or("wrong number of units")?;
+        Ok(Self { stem: Stem::new(kernels, &stem), units, heads })
+    }
+
+    /// Runs the network; the three results are the heads at strides 8, 16
+    /// and 32.
+    pub(crate) fn run<'a>(
+        &self,
+        kernels: Kernels,
+        input: &NetworkInput,
+        scratch: &'a mut Scratch,
+    ) -> [&'a FeatureMap; 3] {
+        let Scratch { pixels, rows, maps } = scratch;
+        let [a, b, at8, at16, at32, out8, out16, out32] = maps;
+        let [u0, u1, u2, u3, u4, u5, u6, u7, u8, u9, u10, lateral32, lateral16, lateral8] =
+            &self.units;
+        let [head8, head16, head32] = &self.heads;
+
+        self.stem.run(kernels, input, pixels, a); // 1/2
+        u0.run_pooled(kernels, a, b, rows); // 1/4
+        u1.run(kernels, b, a, rows);
+        u2.run(kernels, a, b, rows);
+        u3.run(kernels, b, a, rows);
+        u4.run_pooled(kernels, a, b, rows); // 1/8
+        u5.run(kernels, b, a, rows);
+        u6.run(kernels, a, at8, rows);
+        b.max_pool_of(at8); // 1/16
+        u7.run(kernels, b, a, rows);
+        u8.run(kernels, a, at16, rows);
+        b.max_pool_of(at16); // 1/32
+        u9.run(kernels, b, a, rows);
+        u10.run(kernels, a, at32, rows);
+
+        lateral32.run(kernels, at32, a, rows);
+        head32.run(kernels, a, out32, rows);
+        at16.add_doubled(a);
+        lateral16.run(kernels, at16, b, rows);
+        head16.run(kernels, b, out16, rows);
+        at8.add_doubled(b);
+        lateral8.run(kernels, at8, a, rows);
+        head8.run(kernels, a, out8, rows);
+        [out8, out16, out32]
+    }
+
+    /// The boxes in the results, unsorted and overlapping: every cell whose
+    /// score (the geometric mean of class and objectness) reaches `floor`.
+    pub(crate) fn decode(maps: [&FeatureMap; 3], floor: f32) -> Vec<FaceBox> {
+        let mut boxes = Vec::new();
+        for (map, stride) in maps.into_iter().zip([8.0, 16.0, 32.0]) {
+            for y in 0..map.height {
+                for x in 0..map.width {
+                    let &[class, object, dx, dy, log_width, log_height, ..] = map.pixel(x, y)
+                    else {
+                        continue;
+                    };
+                    let score = (sigmoid(class) * sigmoid(object)).sqrt();
+                    if score >= floor {
+                        boxes.push(FaceBox::centred(
+                            (x as f32 + dx) * stride,
+                            (y as f32 + dy) * stride,
+                            log_width.exp() * stride,
+                            log_height.exp() * stride,
+                            score,
+                        ));
+                    }
+                }
+            }
+        }
+        boxes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Backend;
+
+    #[test]
+    fn a_file_of_another_length_is_refused() {
+        let kernels = Kernels::new(Backend::Portable).unwrap();
+        for length in [0, 3, 4, 212_412, 212_420] {
+            assert!(YuNet::load(kernels, &vec![0; length]).is_err(), "{length}");
+        }
+        assert!(YuNet::load(kernels, &vec![0; 212_416]).is_ok());
+    }
+}
