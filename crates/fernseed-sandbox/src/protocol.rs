@@ -162,7 +162,8 @@ impl HostControl {
     }
 
     /// Sends one message. Waits for a worker that does not read until its
-    /// wall clock runs out.
+    /// wall clock runs out; half a message may be under way then, so nothing
+    /// more can be sent. [`crate::Worker::send`] also tells how it ended.
     ///
     /// # Errors
     /// [`SandboxError::Encode`], [`SandboxError::MessageTooLarge`] (over
@@ -252,5 +253,100 @@ pub(crate) fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(86_400),
         tv_nsec: i64::from(duration.subsec_nanos()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    /// A host end and the raw worker end.
+    fn pair() -> (HostControl, UnixStream) {
+        let (host, worker) = UnixStream::pair().unwrap();
+        let ends = Instant::now() + Duration::from_secs(30);
+        (HostControl::new(host.into(), ends), worker)
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(20)
+    }
+
+    fn value<T: DeserializeOwned>(host: &mut HostControl, max: usize) -> Result<T, SandboxError> {
+        host.recv(soon(), max)?.validate_with(|_: &T| Ok(()))
+    }
+
+    #[test]
+    fn a_message_may_arrive_in_pieces_over_several_deadlines() {
+        let (mut host, mut worker) = pair();
+        for byte in encode("split").unwrap() {
+            let early = value::<String>(&mut host, 100);
+            assert!(matches!(early, Err(SandboxError::DeadlinePassed)));
+            worker.write_all(&[byte]).unwrap();
+        }
+        assert_eq!(value::<String>(&mut host, 100).unwrap(), "split");
+    }
+
+    #[test]
+    fn bounds_hold_at_the_edge() {
+        let (mut host, mut worker) = pair();
+        worker.write_all(&encode("12345678").unwrap()).unwrap();
+        let error = value::<String>(&mut host, 9).unwrap_err();
+        assert!(matches!(error, SandboxError::MessageTooLarge { length: 10, max: 9 }));
+        assert_eq!(value::<String>(&mut host, 10).unwrap(), "12345678");
+    }
+
+    #[test]
+    fn an_announced_length_takes_no_memory() {
+        let (mut host, mut worker) = pair();
+        worker.write_all(&u32::to_le_bytes(60 << 20)).unwrap();
+        let error = value::<String>(&mut host, MAX_PLAN_MESSAGE).unwrap_err();
+        assert!(matches!(error, SandboxError::DeadlinePassed));
+        assert!(host.frame.bytes.capacity() <= 2 * CHUNK, "{}", host.frame.bytes.capacity());
+    }
+
+    #[test]
+    fn deep_nesting_is_malformed() {
+        let (mut host, mut worker) = pair();
+        let mut bytes = 100_000_u32.to_le_bytes().to_vec();
+        bytes.resize(100_004, b'[');
+        worker.write_all(&bytes).unwrap();
+        let error = value::<serde_json::Value>(&mut host, MAX_MESSAGE).unwrap_err();
+        assert!(matches!(error, SandboxError::Malformed { .. }), "{error}");
+    }
+
+    #[test]
+    fn sending_to_nobody_is_closed_and_to_a_sleeper_is_bounded() {
+        let (mut host, worker) = pair();
+        host.ends = Instant::now() + Duration::from_millis(100);
+        let error = host.send(&"x".repeat(8 << 20)).unwrap_err();
+        assert!(matches!(error, SandboxError::DeadlinePassed), "{error}");
+        drop(worker);
+        let error = host.send("x").unwrap_err();
+        assert!(matches!(error, SandboxError::Closed), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_end_in_a_value_or_an_error(bytes: Vec<u8>, max in 0usize..64) {
+            let (mut host, mut worker) = pair();
+            worker.write_all(&bytes).unwrap();
+            drop(worker);
+            let mut last = Ok(());
+            // Each turn takes at least a prefix or fails.
+            for _ in 0..=bytes.len() / PREFIX {
+                last = value::<serde_json::Value>(&mut host, max).map(drop);
+                if !matches!(last, Ok(()) | Err(SandboxError::Malformed { .. })) {
+                    break;
+                }
+            }
+            let ended = matches!(
+                last,
+                Err(SandboxError::Closed
+                    | SandboxError::Truncated
+                    | SandboxError::MessageTooLarge { .. })
+            );
+            proptest::prop_assert!(ended);
+        }
     }
 }

@@ -1,10 +1,9 @@
 //! The test cases.
 
-use crate::{probe, roles};
-use fernseed_sandbox::attack::{self, AttackResult, Outcome};
+use crate::confinement::*;
+use crate::roles;
 use fernseed_sandbox::{
-    DenyMode, EXIT_PANIC, LandlockStatus, Level, SandboxError, Worker, WorkerLimits, WorkerStatus,
-    Zygote, ZygoteConfig,
+    DenyMode, EXIT_PANIC, SandboxError, Worker, WorkerLimits, WorkerStatus, Zygote, ZygoteConfig,
 };
 use serde::de::DeserializeOwned;
 use std::os::fd::AsFd as _;
@@ -52,14 +51,15 @@ cases![
     too_many_files_are_refused,
     many_threads_spawn_at_once,
     old_kernels_are_reported_honestly,
+    failed_self_test_refuses,
     round_trip_is_fast,
 ];
 
-fn exe() -> PathBuf {
+pub(crate) fn exe() -> PathBuf {
     std::env::current_exe().unwrap()
 }
 
-fn zygote() -> Zygote {
+pub(crate) fn zygote() -> Zygote {
     Zygote::start(&exe(), &["zygote"], ZygoteConfig::default()).unwrap()
 }
 
@@ -75,7 +75,7 @@ fn any<T>(_: &T) -> Result<(), SandboxError> {
     Ok(())
 }
 
-fn get<T: DeserializeOwned>(worker: &mut Worker) -> Result<T, SandboxError> {
+pub(crate) fn get<T: DeserializeOwned>(worker: &mut Worker) -> Result<T, SandboxError> {
     worker.recv(soon())?.validate_with(any)
 }
 
@@ -85,7 +85,7 @@ fn spawn(zygote: &Zygote, role: u8, limits: WorkerLimits) -> Worker {
     zygote.spawn_worker(role, &[input.as_fd(), output.as_fd()], limits).unwrap()
 }
 
-fn default(zygote: &Zygote, role: u8) -> Worker {
+pub(crate) fn default(zygote: &Zygote, role: u8) -> Worker {
     spawn(zygote, role, WorkerLimits::default())
 }
 
@@ -154,89 +154,6 @@ fn threads_work() {
         assert_eq!(sum, 6 * (1 << 16) + 499_500);
         assert!(parallel >= 1);
         assert!(worker.wait().unwrap().success());
-    }
-}
-
-fn assert_contained(report: &probe::Report) {
-    assert_eq!(report.refused, None, "{report:?}");
-    assert_eq!(report.attacks.len(), attack::all().len());
-    let open: Vec<_> = report.attacks.iter().filter(|a| !a.outcome.contained()).collect();
-    assert!(open.is_empty(), "uid {}: {open:?}", report.uid);
-}
-
-fn sealed_worker_contains_every_attack() {
-    let report = probe::report(Command::new(exe()), &["sealed", "B"]);
-    assert_contained(&report);
-    println!("uid {}: {} attacks, all denied", report.uid, report.attacks.len());
-}
-
-fn sealed_worker_contains_every_attack_as_a_normal_user() {
-    let Some(command) = probe::as_nobody(&exe()) else {
-        println!("not root, the previous case was it");
-        return;
-    };
-    let report = probe::report(command, &["sealed", "B"]);
-    assert_eq!(report.uid, 65534);
-    assert_contained(&report);
-    println!("uid {}: {} attacks, all denied", report.uid, report.attacks.len());
-}
-
-/// The control: without a sandbox the same list must find things to do.
-fn unsealed_process_does_not() {
-    let commands = [Some(Command::new(exe())), probe::as_nobody(&exe())];
-    for command in commands.into_iter().flatten() {
-        let report = probe::report(command, &["unsealed"]);
-        let open = report.attacks.iter().filter(|a| a.outcome == Outcome::Succeeded).count();
-        let reached = report.attacks.iter().filter(|a| !a.outcome.contained()).count();
-        println!("uid {} unsealed: {open} succeeded, {reached} not contained", report.uid);
-        assert!(open >= 30, "{:?}", report.attacks);
-    }
-}
-
-fn kill_mode_kills() {
-    let config = ZygoteConfig { deny: DenyMode::Kill, ..ZygoteConfig::default() };
-    let zygote = Zygote::start(&exe(), &["zygote"], config).unwrap();
-    let (mut killed, mut soft) = (0, Vec::new());
-    for (index, act) in attack::all().iter().enumerate() {
-        let mut worker = default(&zygote, roles::ONE_ATTACK);
-        worker.control().send(&index).unwrap();
-        match get::<AttackResult>(&mut worker) {
-            Err(SandboxError::WorkerDied { status: Some(status) }) => {
-                assert!(status.broke_policy(), "{}: {status}", act.name);
-                killed += 1;
-            }
-            Ok(result) => {
-                assert!(result.outcome.contained(), "{result:?}");
-                soft.push(act.name);
-            }
-            Err(error) => panic!("{}: {error}", act.name),
-        }
-    }
-    println!("killed {killed}, refused softly {soft:?}");
-    assert!(killed >= 80);
-    assert!(soft.len() <= 12, "{soft:?}");
-}
-
-fn foreign_system_call_entry_is_killed() {
-    if !cfg!(target_arch = "x86_64") {
-        println!("only x86-64 has one");
-        return;
-    }
-    let zygote = zygote();
-    let mut worker = default(&zygote, roles::FOREIGN_ENTRY);
-    match get::<()>(&mut worker) {
-        // SIGSEGV: this kernel was built without the 32-bit entry.
-        Err(SandboxError::WorkerDied { status: Some(status) }) => assert!(
-            [libc::SIGSYS, libc::SIGSEGV].contains(&if let WorkerStatus::Signaled { signal } =
-                status
-            {
-                signal
-            } else {
-                0
-            }),
-            "{status}"
-        ),
-        other => panic!("{other:?}"),
     }
 }
 
@@ -482,60 +399,6 @@ fn many_threads_spawn_at_once() {
             });
         }
     });
-}
-
-/// Imitates kernels without a layer by making its system calls fail.
-fn old_kernels_are_reported_honestly() {
-    let version = Command::new("strace").arg("-V").output();
-    if !version.is_ok_and(|output| output.status.success()) {
-        println!("strace is not installed, skipped");
-        return;
-    }
-    use LandlockStatus::{Failed, NotEnforced, PartiallyEnforced};
-    let probe = |injection: &str, minimum: &str| {
-        let call = injection.split_once(':').unwrap().0;
-        let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-        command.args(["-e", &format!("inject={injection}")]).arg(exe());
-        probe::report(command, &["sealed", minimum])
-    };
-    let cases = [
-        ("landlock_create_ruleset:error=EOPNOTSUPP", Some(NotEnforced), Level::B),
-        ("landlock_create_ruleset:error=ENOSYS", Some(NotEnforced), Level::B),
-        ("landlock_create_ruleset:retval=1:when=1", Some(PartiallyEnforced), Level::B),
-        ("landlock_create_ruleset:retval=4:when=1", Some(PartiallyEnforced), Level::B),
-        ("landlock_restrict_self:error=E2BIG", Some(Failed), Level::B),
-        ("unshare:error=EPERM", None, Level::B),
-        ("seccomp:error=EINVAL", None, Level::C),
-        ("prlimit64:error=EPERM", None, Level::D),
-    ];
-    for (injection, landlock, level) in cases {
-        let report = probe(injection, "B");
-        if level == Level::D && report.posture.is_none() {
-            // The zygote itself already refused.
-            assert!(report.refused.is_some());
-            continue;
-        }
-        let posture = report.posture.as_ref().unwrap_or_else(|| panic!("{injection}: {report:?}"));
-        println!("{injection}: {:?} {:?} {:?}", posture.level(), posture.landlock, posture.notes);
-        assert_eq!(posture.level(), level, "{injection}: {posture:?}");
-        if let Some(landlock) = landlock {
-            assert_eq!(posture.landlock.status, landlock, "{injection}");
-        }
-        if level < Level::B {
-            assert_eq!(report.refused.as_deref(), Some("below B"), "{injection}");
-            assert!(report.attacks.is_empty());
-        } else {
-            assert_contained(&report);
-        }
-    }
-    // Without a filter a worker runs only where level C was asked for, and
-    // then Landlock still holds on its own.
-    let report = probe("seccomp:error=EINVAL", "C");
-    assert_eq!(report.posture.map(|posture| posture.level()), Some(Level::C));
-    let open = |name: &str| report.attacks.iter().any(|a| a.name == name && !a.outcome.contained());
-    assert!(open("socket Unix") && open("fork"));
-    assert!(!open("open /etc/passwd") && !open("create a file") && !open("signal the parent"));
 }
 
 fn round_trip_is_fast() {

@@ -13,6 +13,7 @@
 )]
 
 mod cases;
+mod confinement;
 mod probe;
 mod roles;
 
