@@ -1,1 +1,20 @@
-//! fernseed-scrub.
+//! Containers and metadata, in safe Rust.
+//!
+//! [`inventory()`] says in plain words what a file gives away besides its
+//! picture. [`account()`] looks at a finished file and demands that every one
+//! of its bytes belongs to a structure on a short list; it shares no code
+//! with the writers it checks.
+//!
+//! Both take hostile bytes: they never panic, never trust a length, and
+//! read and keep a bounded amount.
+
+#![forbid(unsafe_code)]
+
+pub mod account;
+mod bytes;
+mod ebml;
+pub mod inventory;
+mod source;
+
+pub use account::{Accounting, OutputKind, account};
+pub use inventory::{Category, Harm, Inventory, InventoryLimits, Item, inventory};

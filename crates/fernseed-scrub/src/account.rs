@@ -1,0 +1,156 @@
+//! Where every byte of a finished file belongs.
+//!
+//! The list of allowed structures is closed: what the parsers of this module
+//! do not know is reported, not skipped. Fields whose value our writers fix
+//! (times, names, languages, reserved bits) are compared with that value,
+//! because a free field is a place to carry something.
+
+mod bits;
+mod claims;
+mod jpeg;
+mod jpeg_scan;
+mod mp4;
+mod png;
+mod webm;
+mod webp;
+
+use crate::source::Source;
+use claims::Claims;
+use fernseed_core::Size;
+use fernseed_core::finding::Finding;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::io::{Read, Seek};
+
+/// The kinds of file that this project writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputKind {
+    /// ISO base media file (MP4).
+    Mp4,
+    /// WebM, the subset of Matroska.
+    WebM,
+    /// JPEG File Interchange Format.
+    Jpeg,
+    /// PNG with one picture.
+    Png,
+    /// PNG with an animation.
+    Apng,
+    /// WebP.
+    WebP,
+    /// None of these.
+    Unknown,
+}
+
+/// A run of bytes that belongs to an allowed structure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Structure {
+    /// Path of the structure, for instance `moov/trak/tkhd`. Neighbours with
+    /// the same path are joined into one run.
+    pub path: String,
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+}
+
+/// What the container says about its video track.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VideoAccount {
+    /// Ticks per second of `presentation_times`.
+    pub timescale: u32,
+    /// When each shown frame appears, in ticks, ascending, with the edit
+    /// list applied. Frames that the edit list hides are not in it.
+    pub presentation_times: Vec<i64>,
+    /// Video samples that no player shows.
+    pub hidden_samples: u64,
+    /// All video samples in the file.
+    pub sample_count: u64,
+    /// Coded width in pixels.
+    pub width: u32,
+    /// Coded height in pixels.
+    pub height: u32,
+    /// True if there is a sound track.
+    pub has_audio: bool,
+}
+
+/// The account of one file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Accounting {
+    /// What the file is.
+    pub container: OutputKind,
+    /// What the bytes belong to, in file order. Bounded: past
+    /// 10,000 runs, neighbours are joined whatever their path.
+    pub structures: Vec<Structure>,
+    /// Bytes that belong to no allowed structure.
+    pub unclaimed: u64,
+    /// Everything that speaks against the file; each a
+    /// [`fernseed_core::finding::Severity::Failure`]. At most 1,000.
+    pub findings: Vec<Finding>,
+    /// The video track, if there is one that can be read.
+    pub video: Option<VideoAccount>,
+    /// Size of the picture in pixels, if known.
+    pub size: Option<Size>,
+}
+
+impl Accounting {
+    /// True if every byte is accounted for and nothing was found.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.unclaimed == 0 && self.findings.is_empty() && self.container != OutputKind::Unknown
+    }
+}
+
+/// Accounts for the first `len` bytes of a finished file.
+///
+/// Never fails: what cannot be read is a finding. Reads the file about once
+/// and keeps tables of at most 16 million samples per track.
+pub fn account(file: &mut (impl Read + Seek), len: u64) -> Accounting {
+    // Twice the file and something for headers read apart: a file whose
+    // tables point to the same place again and again ends here.
+    let budget = len.saturating_mul(2).saturating_add(64 << 20);
+    let mut source = Source::new(file, len, budget);
+    let mut claims = Claims::default();
+    let head = source.upto(0, len, 16).unwrap_or_default();
+    let mut parts = Parts { kind: sniff(&head), video: None, size: None };
+    match parts.kind {
+        OutputKind::Mp4 => mp4::account(&mut source, &mut claims, &mut parts),
+        OutputKind::WebM => webm::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Jpeg => jpeg::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Png | OutputKind::Apng => png::account(&mut source, &mut claims, &mut parts),
+        OutputKind::WebP => webp::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Unknown => {
+            claims.foreign("", 0, len, "This is none of the kinds of file that fernseed writes.");
+        }
+    }
+    let (structures, unclaimed, findings) = claims.close(len);
+    Accounting {
+        container: parts.kind,
+        structures,
+        unclaimed,
+        findings,
+        video: parts.video,
+        size: parts.size,
+    }
+}
+
+/// What the parsers fill in besides claims.
+struct Parts {
+    kind: OutputKind,
+    video: Option<VideoAccount>,
+    size: Option<Size>,
+}
+
+fn sniff(head: &[u8]) -> OutputKind {
+    match head {
+        [0xFF, 0xD8, ..] => OutputKind::Jpeg,
+        [0x89, b'P', b'N', b'G', ..] => OutputKind::Png,
+        [0x1A, 0x45, 0xDF, 0xA3, ..] => OutputKind::WebM,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => OutputKind::WebP,
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => OutputKind::Mp4,
+        _ => OutputKind::Unknown,
+    }
+}
