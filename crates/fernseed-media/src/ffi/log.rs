@@ -1,0 +1,76 @@
+//! Keeps FFmpeg's messages off the terminal and remembers the last error.
+//!
+//! libav writes its most useful words ("moov atom not found") only to its
+//! log. The sink keeps the last error line, cut and sanitised, and counts
+//! error lines; it never prints.
+
+use ffmpeg_sys_the_third as av;
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Longest message kept, in bytes.
+const LINE: usize = 200;
+
+static LAST: Mutex<String> = Mutex::new(String::new());
+static ERRORS: AtomicU64 = AtomicU64::new(0);
+
+/// Number of error lines since the program began; one counter for all
+/// readers and writers of this process.
+pub(crate) fn error_count() -> u64 {
+    ERRORS.load(Ordering::Relaxed)
+}
+
+/// The last error line, if there was one since the last call.
+pub(crate) fn take_last_error() -> Option<String> {
+    let mut last = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    (!last.is_empty()).then(|| std::mem::take(&mut *last))
+}
+
+/// Installs the sink.
+pub(super) fn install() {
+    // SAFETY: `sink` has the signature the library asks for, is thread-safe
+    // and lives as long as the program.
+    unsafe { av::av_log_set_callback(Some(sink)) };
+}
+
+/// The log callback; called from any thread.
+unsafe extern "C" fn sink(
+    context: *mut c_void,
+    level: c_int,
+    format: *const c_char,
+    arguments: *mut av::__va_list_tag,
+) {
+    if level > av::AV_LOG_ERROR {
+        return;
+    }
+    let mut line = [0_u8; LINE];
+    let mut prefix: c_int = 0;
+    // SAFETY: context, format and arguments are passed through as the
+    // library gave them to this callback; the buffer is writable for its
+    // length and the function ends it with a zero.
+    let written = unsafe {
+        av::av_log_format_line2(
+            context,
+            level,
+            format,
+            arguments,
+            line.as_mut_ptr().cast(),
+            LINE as c_int,
+            &raw mut prefix,
+        )
+    };
+    if written <= 0 {
+        return;
+    }
+    ERRORS.fetch_add(1, Ordering::Relaxed);
+    let text: String = line
+        .iter()
+        .take_while(|&&b| b != 0)
+        .map(|&b| if (b' '..=b'~').contains(&b) { b as char } else { ' ' })
+        .collect();
+    let text = text.trim();
+    if let (false, Ok(mut last)) = (text.is_empty(), LAST.lock()) {
+        text.clone_into(&mut last);
+    }
+}

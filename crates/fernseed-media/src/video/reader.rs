@@ -1,0 +1,479 @@
+//! Reading a video: packets in, upright pictures and sound out.
+
+use super::clock::{Clock, Tick};
+use super::colour;
+use super::error::words;
+use super::rotate;
+use super::shape::Shaper;
+use super::sound::SoundIn;
+use super::{AudioInfo, MediaError, OpenOptions, SOUND_RATE, Unit, VideoFrame, VideoInfo};
+use crate::ffi::{
+    self, DecodeOptions, Decoder, Demuxer, Frame, FrameFormat, Packet, Received, StreamFacts,
+    StreamKind,
+};
+use fernseed_core::time::TimeBase;
+use fernseed_core::{Orientation, Picture, Size};
+use std::collections::VecDeque;
+use std::fs::File;
+
+/// Most errors in a row before a file is given up.
+const MAX_ERRORS_IN_A_ROW: u32 = 10_000;
+/// Most sound blocks that may wait for the first picture.
+const MAX_WAITING: usize = 4_096;
+/// Most times of corrupt packets remembered.
+const MAX_CORRUPT: usize = 1_024;
+
+/// What reading has met so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadReport {
+    /// Frames delivered.
+    pub frames: u64,
+    /// Delivered frames that were marked damaged.
+    pub damaged: u64,
+    /// Packets of the video that no frame could be made from.
+    pub skipped_packets: u64,
+    /// Frames left out because their time did not come after the one before.
+    pub dropped_frames: u64,
+    /// Times the timeline was moved on after a large backward jump.
+    pub timeline_shifts: u64,
+    /// Frames without a time of their own.
+    pub invented_times: u64,
+    /// Packets of the sound that could not be decoded.
+    pub skipped_sound: u64,
+    /// Error lines the decoders wrote (a sign of damage that was concealed).
+    pub decoder_messages: u64,
+    /// True if the file ends before it should.
+    pub truncated: bool,
+    /// Everything worth telling, in plain words.
+    pub notes: Vec<String>,
+}
+
+/// Reads one video file.
+#[derive(Debug)]
+pub struct VideoReader {
+    demuxer: Demuxer,
+    video: usize,
+    decoder: Decoder,
+    sound: Option<SoundIn>,
+    shaper: Shaper,
+    info: VideoInfo,
+    clock: Clock,
+    packet: Packet,
+    frame: Frame,
+    /// Set while `frame` holds a decoded frame that was not delivered.
+    has_frame: bool,
+    waiting: VecDeque<Unit>,
+    corrupt: VecDeque<i64>,
+    packets: u64,
+    expected_packets: u64,
+    messages_before: u64,
+    draining: bool,
+    ended: bool,
+    report: ReadReport,
+    rescaled: bool,
+    interlaced: bool,
+}
+
+impl VideoReader {
+    /// Opens a video and decodes up to its first picture.
+    ///
+    /// The file is read with positioned reads through the handle given; no
+    /// other file is ever opened.
+    ///
+    /// # Errors
+    /// [`MediaError::NotMedia`], [`MediaError::NoVideo`],
+    /// [`MediaError::Unsupported`], [`MediaError::Encrypted`],
+    /// [`MediaError::Truncated`], [`MediaError::Damaged`],
+    /// [`MediaError::TooLarge`] or [`MediaError::Limit`].
+    pub fn open(file: File, options: &OpenOptions) -> Result<Self, MediaError> {
+        ffi::init();
+        let messages_before = ffi::error_count();
+        // Forget what an earlier file left in the log.
+        let _stale = ffi::take_last_error();
+        let mut demuxer = Demuxer::open(file).map_err(MediaError::opening)?;
+        let video = demuxer.best(false).ok_or(MediaError::NoVideo)?;
+        let facts = demuxer.stream(video).ok_or(MediaError::NoVideo)?;
+        if facts.kind != StreamKind::Video {
+            return Err(MediaError::NoVideo);
+        }
+        if facts.encrypted {
+            return Err(MediaError::Encrypted);
+        }
+        let (width, height) = facts.size;
+        let size = Size::new(width, height);
+        if size.pixels() > 0 && !options.limits.allow(size) {
+            return Err(MediaError::TooLarge { width, height });
+        }
+        let decode = DecodeOptions {
+            threads: options.threads,
+            rough: options.analysis,
+            max_pixels: options.limits.max_pixels,
+        };
+        let decoder = Decoder::open(&demuxer, video, decode)
+            .map_err(|e| MediaError::decoder(e, &facts.codec))?;
+        let (sound, audio) = open_sound(&demuxer, options.want_audio);
+        let sound_index = sound.as_ref().map(SoundIn::stream);
+        for index in 0..demuxer.stream_count() {
+            if index != video && Some(index) != sound_index {
+                demuxer.discard(index);
+            }
+        }
+        let (orientation, exact) =
+            facts.matrix.map_or((Orientation::Upright, true), rotate::from_matrix);
+        let no_memory = |e| MediaError::Damaged { detail: words(e) };
+        let info = first_info(&demuxer, &facts, video, sound_index, orientation, audio);
+        let step = info.average_rate.and_then(|(n, d)| ticks(info.time_base, d, n)).unwrap_or(1);
+        let half_second = ticks(info.time_base, 1, 2).unwrap_or(1);
+        let plan = colour::plan(NO_COLOUR, false, size);
+        let mut this = Self {
+            video,
+            decoder,
+            sound,
+            shaper: Shaper::new(Size::new(1, 1), orientation, plan),
+            clock: Clock::new(half_second, step),
+            packet: Packet::new().map_err(no_memory)?,
+            frame: Frame::new().map_err(no_memory)?,
+            has_frame: false,
+            waiting: VecDeque::new(),
+            corrupt: VecDeque::new(),
+            packets: 0,
+            expected_packets: facts.frames,
+            messages_before,
+            draining: false,
+            ended: false,
+            report: ReadReport::default(),
+            rescaled: false,
+            interlaced: false,
+            info,
+            demuxer,
+        };
+        if !exact {
+            this.note("the picture is turned by an odd angle; the nearest quarter turn is used");
+        }
+        if facts.dolby_vision {
+            this.note("Dolby Vision data is ignored; colours come from the base layer");
+        }
+        this.start(&facts, options)?;
+        Ok(this)
+    }
+
+    /// Decodes the first picture and learns size and colour from it.
+    fn start(&mut self, facts: &StreamFacts, options: &OpenOptions) -> Result<(), MediaError> {
+        if !self.decode_frame()? {
+            let detail = ffi::take_last_error().unwrap_or_else(|| "no picture can be decoded".into());
+            return Err(if self.report.truncated {
+                MediaError::Truncated { detail: "not one picture is complete".into() }
+            } else {
+                MediaError::Damaged { detail }
+            });
+        }
+        self.has_frame = true;
+        let (width, height) = self.frame.size();
+        let stored = Size::new(width, height);
+        if !options.limits.allow(stored) {
+            return Err(MediaError::TooLarge { width, height });
+        }
+        let rgb = matches!(self.frame.format(), FrameFormat::Other { rgb: true });
+        let plan = colour::plan(self.frame.cicp(), rgb, stored);
+        if plan.approximated {
+            self.note("the colour description is unusual and was approximated");
+        }
+        if plan.hdr.is_some() {
+            self.note("high dynamic range was mapped to standard range");
+        }
+        let orientation = self.info.orientation;
+        let (w, h) = self.frame.sample_aspect().or(facts.sample_aspect).unwrap_or((1, 1));
+        // The container's ratio wins over the codec's, as in players.
+        let (w, h) = facts.sample_aspect.unwrap_or((w, h));
+        self.info.sample_aspect = if orientation.swaps_sides() { (h, w) } else { (w, h) };
+        self.info.size = orientation.apply_to_size(stored);
+        self.info.colour = plan.colour;
+        self.info.hdr = plan.hdr;
+        self.shaper = Shaper::new(stored, orientation, plan);
+        Ok(())
+    }
+
+    /// What is known of the video.
+    #[must_use]
+    pub const fn info(&self) -> &VideoInfo {
+        &self.info
+    }
+
+    /// What reading has met so far; complete after [`Self::next`] gave `None`.
+    #[must_use]
+    pub fn report(&self) -> ReadReport {
+        let mut report = self.report.clone();
+        report.timeline_shifts = self.clock.shifts;
+        report.invented_times = self.clock.invented;
+        report.skipped_sound = self.sound.as_ref().map_or(0, SoundIn::skipped);
+        report.decoder_messages = ffi::error_count().saturating_sub(self.messages_before);
+        let mut add = |count: u64, what: &str| {
+            if count > 0 {
+                report.notes.push(format!("{count} {what}"));
+            }
+        };
+        add(self.report.skipped_packets, "pieces of the video could not be decoded");
+        add(self.report.dropped_frames, "frames had no place in time and were left out");
+        add(self.clock.shifts, "jumps back in time; the timeline was moved on");
+        add(self.clock.invented, "frames had no time of their own");
+        add(report.skipped_sound, "pieces of the sound could not be decoded");
+        report
+    }
+
+    /// Notes in plain words, as in [`ReadReport::notes`].
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        self.report().notes
+    }
+
+    /// Takes a picture's memory back for reuse.
+    pub fn recycle(&mut self, picture: Picture) {
+        self.shaper.recycle(picture);
+    }
+
+    /// The next picture or run of sound in the order of the file; `None` at
+    /// the end.
+    ///
+    /// # Errors
+    /// [`MediaError::Damaged`] if nothing more can be made of the file,
+    /// [`MediaError::TooLarge`] or [`MediaError::Unsupported`] if a picture
+    /// changes to something that is not allowed. Single damaged packets are
+    /// no error: see [`VideoFrame::damaged`] and [`Self::report`].
+    #[expect(clippy::should_implement_trait, reason = "fallible; an Iterator of Result invites `?`-less loops")]
+    pub fn next(&mut self) -> Result<Option<Unit>, MediaError> {
+        loop {
+            if !self.has_frame {
+                if let Some(unit) = self.waiting.pop_front() {
+                    return Ok(Some(unit));
+                }
+                if self.ended {
+                    return Ok(None);
+                }
+                if !self.decode_frame()? {
+                    continue;
+                }
+            }
+            // Sound that came before the first picture goes first.
+            if let Some(unit) = self.waiting.pop_front() {
+                self.has_frame = true;
+                return Ok(Some(unit));
+            }
+            self.has_frame = false;
+            if let Some(frame) = self.deliver()? {
+                return Ok(Some(Unit::Frame(frame)));
+            }
+        }
+    }
+
+    fn note(&mut self, text: impl Into<String>) {
+        self.report.notes.push(text.into());
+    }
+
+    /// Shapes and times the decoded frame; `None` if it has no place.
+    fn deliver(&mut self) -> Result<Option<VideoFrame>, MediaError> {
+        let source_pts = self.frame.pts();
+        let pts = match self.clock.tick(source_pts) {
+            Tick::Show(pts) => pts,
+            Tick::Drop => {
+                self.report.dropped_frames += 1;
+                return Ok(None);
+            }
+        };
+        let (width, height) = self.frame.size();
+        let upright = self.info.orientation.apply_to_size(Size::new(width, height));
+        if upright != self.info.size && !self.rescaled {
+            self.rescaled = true;
+            let (from, to) = (upright, self.info.size);
+            self.note(format!(
+                "the picture changes to {} x {} on the way and was scaled to {} x {}",
+                from.width, from.height, to.width, to.height
+            ));
+        }
+        if self.frame.is_interlaced() && !self.interlaced {
+            self.interlaced = true;
+            self.note("the video is interlaced; frames are kept as they are");
+        }
+        let marked = source_pts.is_some_and(|p| self.corrupt.contains(&p));
+        let damaged = self.frame.is_damaged() || marked;
+        let picture = self.shaper.shape(&self.frame)?;
+        self.report.frames += 1;
+        self.report.damaged += u64::from(damaged);
+        Ok(Some(VideoFrame { picture, pts, duration: self.frame.duration(), damaged }))
+    }
+
+    /// Decodes until `self.frame` holds a frame (true) or the file has
+    /// ended (false). Sound met on the way is queued.
+    fn decode_frame(&mut self) -> Result<bool, MediaError> {
+        let mut errors = 0;
+        while !self.ended {
+            match self.decoder.receive(&mut self.frame) {
+                Ok(Received::Frame) => return Ok(true),
+                Ok(Received::End) => self.end(),
+                Ok(Received::Hungry) if self.draining => self.end(),
+                Ok(Received::Hungry) => {
+                    self.feed()?;
+                    if self.waiting.len() >= MAX_WAITING {
+                        return Err(MediaError::Limit { what: "sound without picture".into() });
+                    }
+                    if !self.waiting.is_empty() && self.report.frames > 0 {
+                        return Ok(false);
+                    }
+                }
+                Err(error) => {
+                    self.report.skipped_packets += 1;
+                    errors += 1;
+                    if errors > MAX_ERRORS_IN_A_ROW {
+                        return Err(MediaError::Damaged { detail: words(error) });
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads one packet and hands it to its decoder.
+    fn feed(&mut self) -> Result<(), MediaError> {
+        match self.demuxer.read(&mut self.packet) {
+            Ok(()) => {}
+            Err(error) if error.is_again() => return Ok(()),
+            Err(error) => {
+                if !error.is_eof() {
+                    self.report.truncated = true;
+                    self.note(format!("the file cannot be read to its end: {}", words(error)));
+                }
+                self.draining = true;
+                if self.decoder.send(None).is_err() {
+                    self.end();
+                }
+                return Ok(());
+            }
+        }
+        if self.packet.is_encrypted() {
+            return Err(MediaError::Encrypted);
+        }
+        let stream = self.packet.stream();
+        if stream == self.video {
+            self.packets += u64::from(!self.packet.data().is_empty());
+            if self.packet.is_corrupt() {
+                if let Some(pts) = self.packet.pts().or(self.packet.dts()) {
+                    if self.corrupt.len() >= MAX_CORRUPT {
+                        self.corrupt.pop_front();
+                    }
+                    self.corrupt.push_back(pts);
+                }
+            }
+            // The decoder was drained before, so it never says "full".
+            if self.decoder.send(Some(&self.packet)).is_err() {
+                self.report.skipped_packets += 1;
+            }
+        } else if let Some(sound) = self.sound.as_mut().filter(|s| s.stream() == stream) {
+            let offset = self.clock.offset();
+            let shift = self.info.time_base.rescale(offset, SOUND_BASE).unwrap_or(0);
+            sound.decode(Some(&self.packet), shift, &mut self.waiting);
+        }
+        Ok(())
+    }
+
+    /// The regular or early end of the file.
+    fn end(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        if let Some(sound) = &mut self.sound {
+            let shift = self.info.time_base.rescale(self.clock.offset(), SOUND_BASE).unwrap_or(0);
+            sound.decode(None, shift, &mut self.waiting);
+        }
+        if self.packets < self.expected_packets && self.demuxer.hit_end() {
+            self.report.truncated = true;
+            let (got, expected) = (self.packets, self.expected_packets);
+            self.note(format!("the file is cut off: {got} of {expected} frames are there"));
+        }
+    }
+}
+
+/// Ticks of the sound clock.
+const SOUND_BASE: TimeBase = TimeBase { num: 1, den: SOUND_RATE };
+
+/// Nothing known about colour.
+const NO_COLOUR: colour::Cicp =
+    colour::Cicp { primaries: 2, transfer: 2, matrix: 2, full_range: false };
+
+/// `num / den` seconds in ticks, rounded.
+fn ticks(base: TimeBase, num: u32, den: u32) -> Option<i64> {
+    TimeBase::new(num, den)?.rescale(1, base)
+}
+
+/// Opens the decoder of the main sound stream, if sound is wanted.
+fn open_sound(demuxer: &Demuxer, wanted: bool) -> (Option<SoundIn>, Option<AudioInfo>) {
+    let open = || {
+        let index = demuxer.best(true)?;
+        let facts = demuxer.stream(index)?;
+        let channels = facts.channels.clamp(1, 2);
+        let sound = SoundIn::open(demuxer, index, &facts, channels)?;
+        let info = AudioInfo { rate: SOUND_RATE, channels, codec: facts.codec };
+        Some((sound, info))
+    };
+    wanted.then(open).flatten().unzip()
+}
+
+/// The facts that the container tells.
+fn first_info(
+    demuxer: &Demuxer,
+    facts: &StreamFacts,
+    video: usize,
+    sound: Option<usize>,
+    orientation: Orientation,
+    audio: Option<AudioInfo>,
+) -> VideoInfo {
+    let duration_seconds = facts
+        .duration
+        .map(|d| facts.time_base.seconds(d))
+        .or_else(|| demuxer.duration_micros().map(|d| d as f64 / 1e6));
+    let estimate = duration_seconds
+        .zip(facts.average_rate)
+        .map(|(s, (n, d))| (s * f64::from(n) / f64::from(d)).round().max(0.0) as u64);
+    VideoInfo {
+        size: Size::new(1, 1),
+        orientation,
+        sample_aspect: (1, 1),
+        time_base: facts.time_base,
+        average_rate: facts.average_rate,
+        duration_seconds,
+        frame_count_hint: if facts.frames > 0 { Some(facts.frames) } else { estimate },
+        container: demuxer.container(),
+        codec: facts.codec.clone(),
+        colour: super::Colour::BT709,
+        hdr: None,
+        audio,
+        dropped_streams: dropped(demuxer, video, sound),
+    }
+}
+
+/// What is left behind, in plain words.
+fn dropped(demuxer: &Demuxer, video: usize, sound: Option<usize>) -> Vec<String> {
+    let mut list = Vec::new();
+    for index in (0..demuxer.stream_count()).filter(|&i| i != video && Some(i) != sound) {
+        let Some(facts) = demuxer.stream(index) else { continue };
+        let name = if facts.codec == "none" || facts.codec.is_empty() || facts.codec == "bin_data" {
+            facts.tag.clone()
+        } else {
+            facts.codec.clone()
+        };
+        let what = match facts.kind {
+            StreamKind::Video => "another picture track",
+            StreamKind::Audio => "sound",
+            StreamKind::Subtitle => "subtitles",
+            StreamKind::Data if facts.tag == "tmcd" => "timecode",
+            StreamKind::Data => "timed metadata",
+            StreamKind::Attachment => "attached file",
+            StreamKind::Picture => "cover picture",
+            StreamKind::Unknown => "unknown stream",
+        };
+        list.push(if name.is_empty() { what.into() } else { format!("{what} ({name})") });
+    }
+    if demuxer.chapter_count() > 0 {
+        list.push(format!("{} chapters", demuxer.chapter_count()));
+    }
+    list
+}
