@@ -27,7 +27,7 @@ pub struct Engine {
     kernels: Kernels,
     centerface: CenterFace,
     yunet: YuNet,
-    pool: Mutex<Vec<Box<Scratch>>>,
+    pool: Mutex<Vec<Scratch>>,
 }
 
 /// Raw output of a network: one map, `[row][column][channel]`.

@@ -101,6 +101,10 @@ const FLOORS: (f32, f32) = (0.06, 0.12);
 /// A still picture whose best face is less sure than this is turned, too.
 const SURE: f32 = 0.75;
 
+/// What is seen in a turned picture alone counts less: most pictures are
+/// upright, and each turn is another chance to err.
+const TURNED_TRUST: f32 = 0.75;
+
 impl FaceFinder {
     /// Looks at a video frame in one of several ways, so that a caller can
     /// mix cheap and thorough looks. Confidences mean the same in all.
@@ -114,11 +118,12 @@ impl FaceFinder {
         floor: f32,
     ) -> Result<Vec<Detection>, DetectError> {
         let dark = self.is_dark(picture)?;
-        let votes = self.votes(picture, &plan::video(look, picture.size(), dark), 0);
+        let votes = self.votes(picture, &plan::video(look, picture.size(), dark), 0, 1.0);
         Ok(merge(votes, floor))
     }
 
-    fn votes(&self, picture: &Picture, looks: &[Look], first: usize) -> Vec<Vote> {
+    /// All boxes of some looks as votes; looks are numbered from `first`.
+    fn votes(&self, picture: &Picture, looks: &[Look], first: usize, trust: f32) -> Vec<Vote> {
         let parts: Vec<(usize, Part)> = looks
             .iter()
             .enumerate()
@@ -136,7 +141,7 @@ impl FaceFinder {
                 found
                     .into_iter()
                     .filter(|b| b.score >= least)
-                    .map(|b| Vote::new(part.network(), b, first + look)),
+                    .map(|b| Vote::new(part.network(), b, first + look, trust)),
             );
         }
         votes
@@ -173,9 +178,9 @@ impl Detector for FaceFinder {
             Effort::Still => plan::still(size, dark),
             Effort::Audit => plan::audit(size, dark),
         };
-        let mut votes = self.votes(picture, &looks, 0);
+        let mut votes = self.votes(picture, &looks, 0, 1.0);
         if merge(votes.clone(), SURE).is_empty() {
-            votes.extend(self.votes(picture, &plan::turned(size), looks.len()));
+            votes.extend(self.votes(picture, &plan::turned(size), looks.len(), TURNED_TRUST));
         }
         Ok(merge(votes, floor))
     }

@@ -13,7 +13,7 @@ mod conv;
 mod depthwise;
 mod vector;
 
-pub(crate) use conv::PackedConv;
+pub(crate) use conv::{PackedConv, Target};
 pub(crate) use depthwise::PackedDepthwise;
 
 use vector::{Portable, Vector};
@@ -112,14 +112,12 @@ impl Kernels {
         segments: &[&[f32]],
         step: usize,
         pixels: usize,
-        out: &mut [f32],
-        out_step: usize,
-        residual: Option<&[f32]>,
+        target: Target<'_>,
     ) {
         if pixels == 0 {
             return;
         }
-        let row = conv.check(self, segments, step, pixels, out, out_step, residual);
+        let row = conv.check(self, segments, step, pixels, target);
         // SAFETY: `check` has made sure that every address the kernel forms
         // lies inside the slices it was built from, which outlive this call,
         // and that the weights were packed for this backend; a `Kernels` of a

@@ -5,7 +5,7 @@
 //! the cache.
 
 use crate::feature_map::{FeatureMap, NetworkInput, RowRing, RowScratch, max_pool_rows};
-use crate::kernels::{Kernels, PackedConv, PackedDepthwise};
+use crate::kernels::{Kernels, PackedConv, PackedDepthwise, Target};
 
 /// Weights and bias of one convolution, in the order the kernels want:
 /// `[tap][input channel][output channel]`; depth-wise `[tap][channel]`.
@@ -46,7 +46,8 @@ impl Stem {
             }
         }
         let rows = pixels.around(2 * y, input.height());
-        kernels.conv_row(&self.conv, &rows, 6, input.width() / 2, out, self.channels(), None);
+        let target = Target { out, step: self.channels(), residual: None };
+        kernels.conv_row(&self.conv, &rows, 6, input.width() / 2, target);
     }
 
     /// Runs over a whole picture.
@@ -91,7 +92,8 @@ impl Pointwise {
         out: &mut [f32],
         residual: Option<&[f32]>,
     ) {
-        kernels.conv_row(&self.conv, &[input], step, pixels, out, self.channels(), residual);
+        let target = Target { out, step: self.channels(), residual };
+        kernels.conv_row(&self.conv, &[input], step, pixels, target);
     }
 
     /// Runs over a whole map.
@@ -134,16 +136,8 @@ impl Conv3x3 {
             for (i, tap) in taps.iter_mut().enumerate() {
                 *tap = &rows[i / 3][i % 3 * channels..];
             }
-            let out_step = out.channels;
-            kernels.conv_row(
-                &self.conv,
-                &taps,
-                channels,
-                input.width,
-                out.row_mut(y),
-                out_step,
-                None,
-            );
+            let target = Target { step: out.channels, out: out.row_mut(y), residual: None };
+            kernels.conv_row(&self.conv, &taps, channels, input.width, target);
         }
     }
 }
@@ -166,15 +160,10 @@ impl Upsample {
         out.reshape(2 * input.height, 2 * input.width, channels);
         for y in 0..out.height {
             for x in 0..2 {
-                kernels.conv_row(
-                    &self.quarters[y % 2 * 2 + x].conv,
-                    &[input.row(y / 2)],
-                    input.channels,
-                    input.width,
-                    &mut out.row_mut(y)[x * channels..],
-                    2 * channels,
-                    None,
-                );
+                let row = &mut out.row_mut(y)[x * channels..];
+                let target = Target { out: row, step: 2 * channels, residual: None };
+                let conv = &self.quarters[y % 2 * 2 + x].conv;
+                kernels.conv_row(conv, &[input.row(y / 2)], input.channels, input.width, target);
             }
         }
     }

@@ -36,5 +36,16 @@ pub use plan::VideoLook;
 /// The confidence from which a face is hidden unless the user says otherwise.
 pub const DEFAULT_THRESHOLD: f32 = 0.5;
 
-/// Sides of the hidden shape relative to a detection's box.
-pub const RECOMMENDED_GROW: f32 = 1.5;
+/// Sides of the hidden ellipse relative to a detection's box.
+pub const RECOMMENDED_GROW: f32 = 1.3;
+
+/// Pixels of the picture added to every side of the grown box: the networks
+/// place small faces no more exactly than this.
+pub const RECOMMENDED_PAD: f32 = 3.0;
+
+/// The rectangle whose inscribed ellipse should be hidden for a detection's
+/// box, in the same space.
+#[must_use]
+pub fn recommended_shape(detection: fernseed_core::Rect) -> fernseed_core::Rect {
+    detection.scaled(RECOMMENDED_GROW).padded(RECOMMENDED_PAD)
+}

@@ -1,4 +1,5 @@
 //! The finder on synthetic pictures: what must hold whatever the weights.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use fernseed_core::detect::{Detector, Effort};
 use fernseed_core::picture::YuvColour;

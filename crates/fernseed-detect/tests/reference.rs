@@ -1,6 +1,7 @@
 //! The engine against ONNX Runtime and its backends against each other.
 //!
 //! `reference.txt` was made by `reference.py` with onnxruntime 1.32.0.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use fernseed_detect::{Backend, Engine, HeadMap, NetworkInput};
 

@@ -31,6 +31,16 @@ struct Panel {
     weights_at: usize,
 }
 
+/// Where one row of output goes.
+pub(crate) struct Target<'a> {
+    /// The row.
+    pub(crate) out: &'a mut [f32],
+    /// Floats from one output pixel to the next.
+    pub(crate) step: usize,
+    /// What is added to the result, laid out like `out`.
+    pub(crate) residual: Option<&'a [f32]>,
+}
+
 /// What one call works on; made by [`PackedConv::check`] only.
 pub(super) struct Row {
     inputs: [*const f32; MAX_SEGMENTS],
@@ -93,10 +103,9 @@ impl PackedConv {
         segments: &[&[f32]],
         step: usize,
         pixels: usize,
-        out: &mut [f32],
-        out_step: usize,
-        residual: Option<&[f32]>,
+        target: Target<'_>,
     ) -> Row {
+        let Target { out, step: out_step, residual } = target;
         assert_eq!(self.lanes, kernels.lanes(), "weights packed for another backend");
         assert_eq!(segments.len(), self.segments, "number of input segments");
         let last = pixels - 1;

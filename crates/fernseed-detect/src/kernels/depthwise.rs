@@ -120,13 +120,14 @@ unsafe fn slide<V: Vector>(
         let (bias, k) = taps::<V>(layer, channel);
         let zero = V::splat(0.0);
         let mut window = [[zero; 3]; 3];
-        for y in 0..3 {
-            window[y][0] = V::load(rows[y]);
-            window[y][1] = V::load(rows[y].wrapping_add(step));
+        for (line, row) in window.iter_mut().zip(rows) {
+            line[0] = V::load(row);
+            line[1] = V::load(row.wrapping_add(step));
         }
         for i in 0..pixels {
-            for y in 0..3 {
-                window[y][2] = V::load(rows[y].wrapping_add(i.wrapping_add(2).wrapping_mul(step)));
+            let ahead = i.wrapping_add(2).wrapping_mul(step);
+            for (line, row) in window.iter_mut().zip(rows) {
+                line[2] = V::load(row.wrapping_add(ahead));
             }
             // Three sums rather than one: a third of the waiting.
             let mut sums = [bias, zero, zero];
@@ -140,9 +141,9 @@ unsafe fn slide<V: Vector>(
                 sum = sum.max(zero);
             }
             sum.store(out.wrapping_add(i.wrapping_mul(step)));
-            for y in 0..3 {
-                window[y][0] = window[y][1];
-                window[y][1] = window[y][2];
+            for line in &mut window {
+                line[0] = line[1];
+                line[1] = line[2];
             }
         }
     }

@@ -127,30 +127,26 @@ unsafe impl Vector for Portable {
     #[inline(always)]
     unsafe fn mul_add(self, b: Self, c: Self) -> Self {
         let mut out = c.0;
-        for i in 0..4 {
+        for (o, (a, b)) in out.iter_mut().zip(self.0.iter().zip(b.0)) {
             // A fused operation is a library call on x86 without FMA.
-            out[i] = if cfg!(target_arch = "aarch64") {
-                self.0[i].mul_add(b.0[i], out[i])
-            } else {
-                self.0[i] * b.0[i] + out[i]
-            };
+            *o = if cfg!(target_arch = "aarch64") { a.mul_add(b, *o) } else { a * b + *o };
         }
         Self(out)
     }
     #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         let mut out = self.0;
-        for i in 0..4 {
-            out[i] += other.0[i];
+        for (o, v) in out.iter_mut().zip(other.0) {
+            *o += v;
         }
         Self(out)
     }
     #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
         let mut out = self.0;
-        for i in 0..4 {
+        for (o, v) in out.iter_mut().zip(other.0) {
             // Not `f32::max`: its rules for NaN cost extra instructions.
-            out[i] = if out[i] > other.0[i] { out[i] } else { other.0[i] };
+            *o = if *o > v { *o } else { v };
         }
         Self(out)
     }
