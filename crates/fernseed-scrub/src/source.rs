@@ -68,7 +68,7 @@ impl<'a> Source<'a> {
             if !self.in_block(here) {
                 self.load(here)?;
             }
-            let skip = usize::try_from(here - self.block_at).map_err(|_| Short::End)?;
+            let skip = usize::try_from(here - self.block_at).ok().ok_or(Short::End)?;
             let Some(have) = self.block.get(skip..).filter(|h| !h.is_empty()) else {
                 return Err(Short::End);
             };
@@ -86,7 +86,7 @@ impl<'a> Source<'a> {
     }
 
     fn load(&mut self, at: u64) -> Result<(), Short> {
-        let size = usize::try_from((self.len - at).min(BLOCK as u64)).map_err(|_| Short::End)?;
+        let size = (self.len - at).min(BLOCK as u64) as usize;
         let mut block = std::mem::take(&mut self.block);
         block.resize(size, 0);
         let outcome = self.raw(at, &mut block);
@@ -102,7 +102,7 @@ impl<'a> Source<'a> {
         let want = out.len() as u64;
         self.budget = self.budget.checked_sub(want).ok_or(Short::Budget)?;
         if self.position != Some(at) {
-            self.inner.seek(SeekFrom::Start(at)).map_err(|_| Short::Io)?;
+            self.inner.seek(SeekFrom::Start(at)).ok().ok_or(Short::Io)?;
         }
         self.position = None;
         self.inner.read_exact(out).map_err(|e| match e.kind() {
@@ -122,7 +122,7 @@ impl<'a> Source<'a> {
         if len > self.budget.saturating_add(BLOCK as u64) {
             return Err(Short::Budget);
         }
-        let mut out = vec![0; usize::try_from(len).map_err(|_| Short::Budget)?];
+        let mut out = vec![0; usize::try_from(len).ok().ok_or(Short::Budget)?];
         self.fill(at, &mut out)?;
         Ok(out)
     }

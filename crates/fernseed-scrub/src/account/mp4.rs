@@ -161,7 +161,8 @@ impl Walk<'_, '_> {
         // Only the big box may need a 64-bit size, and none may say "to the
         // end": each is a second way to write the same thing.
         let plain = be32(&head, 0).is_some_and(|n| n > 1);
-        if !plain && !(b.kind == *b"mdat" && be32(&head, 0) == Some(1)) {
+        let long_data = b.kind == *b"mdat" && be32(&head, 0) == Some(1);
+        if !(plain || long_data) {
             let name = join(path, kind);
             self.claims.wrong(&name, at, body, "The box states its size in an unusual way.");
         }

@@ -281,9 +281,8 @@ impl<'s, 'f> Tiff<'s, 'f> {
     /// Adds an entry with its value as text; empty values are left out.
     pub(super) fn list_entry(&mut self, e: &Entry, name: &str, sense: Sense, path: &str) {
         let value = self.text(e);
-        if value.trim_matches([' ', '\0']).is_empty()
-            || (value.len() > 8 && value.bytes().all(|b| b == b'0'))
-        {
+        let empty = e.kind == 7 && value.len() > 8 && value.bytes().all(|b| b == b'0');
+        if empty || value.trim_matches([' ', '\0']).is_empty() {
             return;
         }
         let place = self.place(e);

@@ -110,7 +110,8 @@ pub(super) fn other(
     let label: String = decode(body.get(..24).unwrap_or(body));
     let value = format!("{label} ({})", size(body.len() as u64));
     // Old cameras write a text of "Name=value" lines, or a whole EXIF block.
-    let text = decode(body.get(..4096).unwrap_or(body));
+    let lines: Vec<u8> = body.iter().take(4096).map(|&b| if b == 0 { b'\n' } else { b }).collect();
+    let text = decode(&lines);
     let mut named = 0;
     for line in text.split(['\r', '\n']).take(400) {
         if let Some((key, value)) = line.split_once('=')

@@ -75,6 +75,7 @@ fn content(kind: &[u8], body: &[u8], out: &mut Collector, path: &str, label: &st
                 (b"documentID", "document identifier", (Category::Link, Harm::High)),
                 (b"dc:title", "file name", (Category::Link, Harm::Medium)),
                 (b"when", "date and time", (Category::Time, Harm::Medium)),
+                (b"dateTime", "date and time", (Category::Time, Harm::Medium)),
                 (b"@id", "identifier", (Category::Link, Harm::Medium)),
             ] {
                 if let Some(text) = value_after(body, key) {
@@ -116,13 +117,38 @@ fn value_after(body: &[u8], key: &[u8]) -> Option<String> {
 /// `"key": "value"` pairs of a JSON assertion whose keys say something.
 fn json(body: &[u8], out: &mut Collector, path: &str) {
     let text = decode(body);
-    let parts: Vec<&str> = text.split('"').take(2_000).collect();
-    for window in parts.windows(4) {
-        let [_, key, colon, value] = window else { continue };
-        if colon.trim() == ":"
-            && let Some((sense, what)) = names::sense(key)
+    let parts: Vec<&str> = text.split('"').take(4_000).collect();
+    // Fields of an object or list are judged by its name first: what is
+    // inside `author` is about the author. Texts stand at odd places,
+    // brackets and colons between them.
+    let mut depth = 0i32;
+    let mut parents: Vec<(&str, i32)> = Vec::new();
+    for (i, piece) in parts.iter().enumerate() {
+        if i % 2 == 0 {
+            for c in piece.chars() {
+                depth += i32::from(matches!(c, '[' | '{')) - i32::from(matches!(c, ']' | '}'));
+                while matches!(c, ']' | '}') && parents.last().is_some_and(|p| p.1 > depth) {
+                    parents.pop();
+                }
+            }
+            continue;
+        }
+        let Some(after) = parts.get(i + 1).map(|a| a.trim()) else { return };
+        if !after.starts_with(':') {
+            continue;
+        }
+        if after.contains(['{', '[']) {
+            parents.push((piece, depth + 1));
+            parents.truncate(64);
+        } else if after == ":"
+            && let Some(value) = parts.get(i + 2)
         {
-            out.add(sense, what, value, &format!("{path}/{key}"), None);
+            let above = parents.iter().rev().find_map(|p| names::sense(p.0).map(|s| (p.0, s)));
+            let found = above.or_else(|| names::sense(piece).map(|s| ("", s)));
+            if let Some((parent, (sense, what))) = found {
+                let path = format!("{path}/{parent}{piece}");
+                out.add(sense, what, value, &path, None);
+            }
         }
     }
 }

@@ -16,11 +16,14 @@ pub(super) enum Maker {
     Canon,
     Casio,
     Fujifilm,
+    Motorola,
     Nikon,
     Olympus,
     OlympusEquipment,
     Panasonic,
     Pentax,
+    Ricoh,
+    Sigma,
     Sony,
     Other,
 }
@@ -76,6 +79,12 @@ pub(super) fn recognise(head: &[u8], maker: &str, big_endian: bool) -> Option<La
         Layout { rebase: Some(0), big_endian: order(8)?, ..plain(Maker::Pentax, 10) }
     } else if head.starts_with(b"SONY ") || head.starts_with(b"VHAB ") {
         plain(Maker::Sony, 12)
+    } else if head.starts_with(b"MOT\0") {
+        Layout { rebase: Some(0), ..plain(Maker::Motorola, 8) }
+    } else if head.starts_with(b"SIGMA\0") || head.starts_with(b"FOVEON\0") {
+        plain(Maker::Sigma, 10)
+    } else if head.starts_with(b"Ricoh") || head.starts_with(b"RICOH") {
+        plain(Maker::Ricoh, 8)
     } else if head.starts_with(b"QVC\0") {
         plain(Maker::Casio, 6)
     } else if upper.starts_with("CANON") {
@@ -141,6 +150,9 @@ const TAGS: &[(Maker, u16, &str, Sense)] = &[
     (Maker::Fujifilm, 0x4103, "FacePositions", FACES),
     (Maker::Fujifilm, 0x4200, "NumFaceElements", FACES),
     (Maker::Fujifilm, 0x8009, "OriginalFileName", ((Link, Medium), "original file name")),
+    (Maker::Motorola, 0x5500, "BuildNumber", FIRMWARE),
+    (Maker::Motorola, 0x5501, "SerialNumber", SERIAL),
+    (Maker::Motorola, 0x6705, "ManufactureDate", DATE),
     (Maker::Nikon, 0x0011, "PreviewIFD", SECOND),
     (Maker::Nikon, 0x001D, "SerialNumber", SERIAL),
     (Maker::Nikon, 0x0024, "WorldTime", ((Time, Medium), "time zone")),
@@ -192,6 +204,9 @@ const TAGS: &[(Maker, u16, &str, Sense)] = &[
     (Maker::Pentax, 0x0229, "SerialNumber", SERIAL),
     (Maker::Pentax, 0x022E, "Artist", ((People, High), "author")),
     (Maker::Pentax, 0x022F, "Copyright", ((People, High), "copyright notice")),
+    (Maker::Ricoh, 0x0002, "FirmwareVersion", FIRMWARE),
+    (Maker::Ricoh, 0x0005, "SerialNumber", SERIAL),
+    (Maker::Sigma, 0x0002, "SerialNumber", SERIAL),
     (Maker::Sony, 0x2001, "PreviewImage", SECOND),
     (Maker::Sony, 0x9050, "EncipheredCounters", COUNTER),
     (Maker::Sony, 0xB001, "SonyModelID", MODEL),

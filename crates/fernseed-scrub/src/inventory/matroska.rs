@@ -101,7 +101,7 @@ const QUIET: &[u32] = &[
     0x0022_B59D,
     0x42F4,
     0x66FC,
-    0x234E_7A,
+    0x0023_4E7A,
     0x41E4,
     0x536E,
 ];
@@ -178,7 +178,7 @@ fn value(source: &mut Source<'_>, out: &mut Collector, state: &mut State, e: Ele
         0x4D80 => say((Category::Software, Harm::Low), "software", &text, "MuxingApp"),
         0x5741 => say((Category::Software, Harm::Low), "software", &text, "WritingApp"),
         0x73A4 => say((Category::Link, Harm::High), "unique identifier", &hex(&data), "SegmentUID"),
-        0x3EB9_23 | 0x3CB9_23 | 0x4444 => {
+        0x003E_B923 | 0x003C_B923 | 0x4444 => {
             say(
                 (Category::Link, Harm::High),
                 "identifier of related files",
@@ -186,7 +186,7 @@ fn value(source: &mut Source<'_>, out: &mut Collector, state: &mut State, e: Ele
                 "RelatedUID",
             );
         }
-        0x7384 | 0x3E83_BB | 0x3C83_AB => {
+        0x7384 | 0x003E_83BB | 0x003C_83AB => {
             say((Category::Link, Harm::Medium), "file name", &text, "SegmentFilename");
         }
         0x73C5 if data.len() > 1 => {
@@ -200,7 +200,7 @@ fn value(source: &mut Source<'_>, out: &mut Collector, state: &mut State, e: Ele
             let (sense, what) =
                 names::sense(&name).unwrap_or(((Category::People, Harm::Low), "tag"));
             let value = format!("{name}: {text}");
-            say(sense, what, &value, &format!("SimpleTag/{name}"));
+            say(sense, what, &value, &name);
         }
         0x4485 => say((Category::Hidden, Harm::Medium), "binary tag", &size(length), "TagBinary"),
         0x466E => {
@@ -227,12 +227,11 @@ fn value(source: &mut Source<'_>, out: &mut Collector, state: &mut State, e: Ele
             say((sense, Harm::High), "attached file", &value, "AttachedFileData");
         }
         0x85 => say((Category::People, Harm::Medium), "chapter title", &text, "ChapterString"),
-        0xEC => {
-            if data.iter().any(|&b| b != 0) {
-                let what = "free space that is not empty";
-                say((Category::Hidden, Harm::Medium), what, &size(length), "Void");
-            }
+        0xEC if data.iter().any(|&b| b != 0) => {
+            let what = "free space that is not empty";
+            say((Category::Hidden, Harm::Medium), what, &size(length), "Void");
         }
+        0xEC => {}
         id if QUIET.contains(&id) => {}
         id if depth_of(path) <= 4 => {
             let name = format!("0x{id:X}");

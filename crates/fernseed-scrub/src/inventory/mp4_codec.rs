@@ -167,19 +167,17 @@ pub(super) fn sei(unit: &[u8], out: &mut Collector, path: &str, place: (u64, u64
                 let path = format!("{path}/SEI/UserDataUnregistered");
                 out.add((Category::Software, Harm::Medium), what, &value, &path, Some(place));
             }
-            1 => {
-                // Picture timing may carry a clock time; only its presence
-                // is worth a line.
-                if be16(body, 0).is_some() {
-                    let path = format!("{path}/SEI/PictureTiming");
-                    out.add(
-                        (Category::Time, Harm::Low),
-                        "picture timing",
-                        &hex(body),
-                        &path,
-                        Some(place),
-                    );
-                }
+            // Picture timing may carry a clock time; only its presence is
+            // worth a line.
+            1 if be16(body, 0).is_some() => {
+                let path = format!("{path}/SEI/PictureTiming");
+                out.add(
+                    (Category::Time, Harm::Low),
+                    "picture timing",
+                    &hex(body),
+                    &path,
+                    Some(place),
+                );
             }
             _ => {}
         }

@@ -44,7 +44,9 @@ fn entry(source: &mut Source<'_>, out: &mut Collector, name: &str, b: Box4, body
         }
         b"loci" => say((Category::Place, Harm::High), "GPS position", &loci(body)),
         b"XMP_" => xmp::list(body, out, name, place),
-        b"GPMF" => telemetry::gpmf(body, out, name, place),
+        b"GPMF" => {
+            telemetry::gpmf(body, out, name, place, false);
+        }
         b"CAME" => say((Category::Link, Harm::High), "serial number (hashed)", &hex(body)),
         b"SNum" | b"SNUM" | b"MUID" | b"GUMI" | b"GUID" => {
             let value =

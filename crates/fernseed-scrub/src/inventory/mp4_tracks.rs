@@ -334,9 +334,11 @@ fn samples(source: &mut Source<'_>, out: &mut Collector, track: &Track) {
             }
         }
         (_, b"gpmd") => {
-            if let Some(first) = track.samples().next() {
-                let sample = read(source, first);
-                telemetry::gpmf(&sample, out, &path, Some(first));
+            for (i, place) in track.samples().take(MAX_TELEMETRY).enumerate() {
+                let sample = read(source, place);
+                if telemetry::gpmf(&sample, out, &path, Some(place), i > 0) {
+                    break;
+                }
             }
         }
         (_, b"camm") => {

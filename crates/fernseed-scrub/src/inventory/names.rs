@@ -12,6 +12,9 @@ pub(super) type Sense = ((Category, Harm), &'static str);
 /// Parts of names, in order of precedence. All lower case, without
 /// punctuation.
 const PARTS: &[(&str, Sense)] = &[
+    ("gpsdatetime", ((Time, High), "time from satellite")),
+    ("gpsdatestamp", ((Time, High), "date from satellite")),
+    ("gpstimestamp", ((Time, High), "time from satellite")),
     ("gpsimgdirection", ((Place, Medium), "viewing direction")),
     ("gpsversion", ((Place, Low), "GPS data version")),
     ("gpslatitude", ((Place, High), "GPS position")),

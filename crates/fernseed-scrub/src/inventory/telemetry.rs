@@ -8,9 +8,19 @@ use crate::bytes::{be16, be32, part};
 
 /// Lists a GPMF payload (key, type, size, repeat; big-endian, 32-bit
 /// aligned; the format is documented by GoPro).
-pub(super) fn gpmf(data: &[u8], out: &mut Collector, path: &str, place: Option<(u64, u64)>) {
-    let mut state = Gpmf { out, path, place, scale: Vec::new(), budget: 20_000, positions: 0 };
+///
+/// Returns true if there was a position in it. `quiet` lists positions only.
+pub(super) fn gpmf(
+    data: &[u8],
+    out: &mut Collector,
+    path: &str,
+    place: Option<(u64, u64)>,
+    quiet: bool,
+) -> bool {
+    let mut state =
+        Gpmf { out, path, place, scale: Vec::new(), budget: 20_000, positions: 0, quiet };
     state.walk(data, 0);
+    state.positions > 0
 }
 
 struct Gpmf<'a> {
@@ -20,6 +30,7 @@ struct Gpmf<'a> {
     scale: Vec<f64>,
     budget: u32,
     positions: u32,
+    quiet: bool,
 }
 
 impl Gpmf<'_> {
@@ -36,8 +47,11 @@ impl Gpmf<'_> {
             match (head.get(..4).unwrap_or_default(), kind) {
                 (_, 0) => self.walk(body, depth + 1),
                 (b"SCAL", _) => self.scale = numbers(body, kind),
-                (b"GPS5", b'l') => self.position(body, 0, 1),
-                (b"GPS9", _) => self.position(body, 0, 1),
+                // Latitude and longitude come first, or after a time of four
+                // (GLPI) or eight bytes (GPRI, where the time has a scale).
+                (b"GPS5", b'l') | (b"GPS9", _) => self.position(body, 0, 0),
+                (b"GLPI", _) => self.position(body, 4, 1),
+                (b"GPRI", _) => self.position(body, 8, 1),
                 (b"GPSU", _) => self.say(
                     (Category::Time, Harm::High),
                     "time from satellite",
@@ -95,28 +109,32 @@ impl Gpmf<'_> {
         }
     }
 
-    fn position(&mut self, body: &[u8], lat: usize, lon: usize) {
-        let raw = |i: usize| be32(body, i * 4).map(|n| f64::from(n as i32));
-        let scale = |i: usize| {
-            let s = self.scale.get(i).or(self.scale.first()).copied().unwrap_or(1.0);
-            if s == 0.0 { 1.0 } else { s }
+    /// A position whose latitude stands at `at` and has scale number `first`.
+    fn position(&mut self, body: &[u8], at: usize, first: usize) {
+        let coordinate = |i: usize| {
+            let raw = f64::from(be32(body, at + i * 4)? as i32);
+            let scale = self.scale.get(first + i).or(self.scale.first()).copied().unwrap_or(1.0);
+            Some(if scale == 0.0 { raw } else { raw / scale })
         };
-        self.positions += 1;
-        if self.positions > 1 {
+        let (Some(lat), Some(lon), height) = (coordinate(0), coordinate(1), coordinate(2)) else {
+            return;
+        };
+        // Zero means that the satellites were not found yet.
+        if self.positions > 0 || (lat == 0.0 && lon == 0.0) {
             return;
         }
-        if let (Some(a), Some(b)) = (raw(lat), raw(lon)) {
-            let value = format!("{:.6}, {:.6}", a / scale(lat), b / scale(lon));
-            self.say(
-                (Category::Place, Harm::High),
-                "GPS position",
-                "GPSLatitude+GPSLongitude",
-                &value,
-            );
-        }
+        self.positions += 1;
+        let height = height.map_or_else(String::new, |h| format!(", altitude {h:.1} m"));
+        let value = format!("{lat:.6}, {lon:.6}{height}");
+        let place = self.place;
+        let path = format!("{}/GPMF/GPSLatitude+GPSLongitude+GPSAltitude", self.path);
+        self.out.add((Category::Place, Harm::High), "GPS position", &value, &path, place);
     }
 
     fn say(&mut self, sense: (Category, Harm), what: &str, name: &str, value: &str) {
+        if self.quiet {
+            return;
+        }
         self.out.add(sense, what, value, &format!("{}/GPMF/{name}", self.path), self.place);
     }
 }

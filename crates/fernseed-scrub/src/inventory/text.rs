@@ -1,7 +1,5 @@
 //! Text from hostile bytes, made safe to print.
 
-use std::fmt::Write as _;
-
 /// Characters that change the direction or the look of what follows.
 const fn is_tricky(c: char) -> bool {
     matches!(c,
@@ -37,10 +35,12 @@ pub(super) fn printable(text: &str, most: usize) -> String {
 /// UTF-8 where it is valid, Latin-1 otherwise; up to the first NUL.
 pub(super) fn decode(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    let cut = end > 4096;
     let bytes = bytes.get(..end.min(4096)).unwrap_or_default();
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
-        Err(e) if e.error_len().is_none() => String::from_utf8_lossy(bytes).into_owned(),
+        // Our own cut may have split the last character.
+        Err(e) if cut && e.error_len().is_none() => String::from_utf8_lossy(bytes).into_owned(),
         Err(_) => bytes.iter().map(|&b| char::from(b)).collect(),
     }
 }
@@ -56,12 +56,7 @@ pub(super) fn utf16(bytes: &[u8], big_endian: bool) -> String {
 
 /// The first bytes as hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    for byte in bytes.iter().take(32) {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
+    bytes.iter().take(32).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A size for people.
@@ -97,9 +92,11 @@ pub(super) fn date(seconds: i64) -> String {
 pub(super) fn inflate(data: &[u8], most: u64) -> Vec<u8> {
     use std::io::Read as _;
     let mut out = Vec::new();
+    let mut stream = flate2::read::ZlibDecoder::new(data).take(most);
     // What was inflated before an error is still worth listing.
-    let _ = flate2::read::ZlibDecoder::new(data).take(most).read_to_end(&mut out);
-    out
+    match stream.read_to_end(&mut out) {
+        Ok(_) | Err(_) => out,
+    }
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ fn packet(data: &[u8], out: &mut Collector, path: &str) {
 
 fn push_text(state: &mut State, text: &str) {
     if state.text.len() < 4096 {
-        state.text.push_str(&printable(text, 1000));
+        state.text.extend(text.chars().take(2000));
     }
 }
 

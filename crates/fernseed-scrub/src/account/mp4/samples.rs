@@ -60,7 +60,7 @@ impl Tables {
         const EXACT: &str = "The table is not exactly as long as it says.";
         let sized = &kind == b"stsz";
         let head_len = if sized { 12 } else { 8 };
-        let head = source.upto(body, end, head_len).map_err(|_| EXACT)?;
+        let head = source.upto(body, end, head_len).ok().ok_or(EXACT)?;
         let version = *head.first().ok_or(EXACT)?;
         let uniform = if sized { be32(&head, 4).ok_or(EXACT)? } else { 0 };
         let count = be32(&head, if sized { 8 } else { 4 }).ok_or(EXACT)?;
@@ -84,7 +84,7 @@ impl Tables {
         let mut at = body + head_len;
         while at < end {
             // A whole number of entries of every size fits.
-            let piece = source.upto(at, end, 48 * 1024).map_err(|_| "The table cannot be read.")?;
+            let piece = source.upto(at, end, 48 * 1024).ok().ok_or("The table cannot be read.")?;
             at += piece.len() as u64;
             for e in piece.chunks_exact(entry as usize) {
                 let first = be32(e, 0).unwrap_or(0);
