@@ -7,4 +7,5 @@
 
 mod ffi;
 mod mux;
+pub mod still;
 pub mod video;

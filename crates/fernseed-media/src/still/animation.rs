@@ -34,7 +34,13 @@ impl Delay {
             return (n, d);
         }
         let seconds = f64::from(num) / f64::from(den);
-        let d = if seconds < 65.0 { 1000 } else if seconds < 650.0 { 100 } else { 1 };
+        let d = if seconds < 65.0 {
+            1000
+        } else if seconds < 650.0 {
+            100
+        } else {
+            1
+        };
         ((seconds * f64::from(d)).round().min(65_535.0) as u16, d)
     }
 }

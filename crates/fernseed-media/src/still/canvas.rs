@@ -66,7 +66,9 @@ impl Canvas {
         let width = area.size.width as usize;
         for (row, source) in rgba.chunks_exact((width * 4).max(1)).enumerate() {
             let Some(target) = self.row(area, row) else { continue };
-            for (to, from) in target.as_chunks_mut::<4>().0.iter_mut().zip(source.as_chunks::<4>().0) {
+            for (to, from) in
+                target.as_chunks_mut::<4>().0.iter_mut().zip(source.as_chunks::<4>().0)
+            {
                 *to = match blend {
                     Blend::Replace => *from,
                     Blend::Over => over(*from, *to),

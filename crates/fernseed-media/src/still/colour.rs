@@ -110,8 +110,7 @@ fn profile(colour: Colour) -> Result<Option<ColorProfile>, StillError> {
             }
             let mut profile = ColorProfile::new_srgb();
             let [white, red, green, blue] = xy.map(|[x, y]| moxcms::Chromaticity::new(x, y));
-            profile
-                .update_rgb_colorimetry(white.to_xyyb(), ColorPrimaries { red, green, blue });
+            profile.update_rgb_colorimetry(white.to_xyyb(), ColorPrimaries { red, green, blue });
             Ok(Some(with_gamma(profile, gamma)))
         }
     }
@@ -191,7 +190,8 @@ fn convert(
         let (n_in, n_out) = (channels.count(), if channels.has_alpha() { 4 } else { 3 });
         match samples {
             Samples::U8(v) => {
-                let widened = if expanded { Some(in_rgb(v.clone(), gray_of(channels))?) } else { None };
+                let widened =
+                    if expanded { Some(in_rgb(v.clone(), gray_of(channels))?) } else { None };
                 let v = widened.as_deref().unwrap_or(v);
                 let engine = profile
                     .create_transform_8bit(from, &srgb, to, options)
@@ -203,7 +203,8 @@ fn convert(
                 Ok(Some(out))
             }
             Samples::U16(v) => {
-                let widened = if expanded { Some(in_rgb(v.clone(), gray_of(channels))?) } else { None };
+                let widened =
+                    if expanded { Some(in_rgb(v.clone(), gray_of(channels))?) } else { None };
                 let v = widened.as_deref().unwrap_or(v);
                 let engine = profile
                     .create_transform_16bit(from, &srgb, to, options)
@@ -242,7 +243,9 @@ fn is_srgb(
         .map_err(StillError::damaged)?;
     let steps = || (0..=255_u8).step_by(15);
     let grid: Vec<u8> = if rgb {
-        steps().flat_map(|r| steps().flat_map(move |g| steps().flat_map(move |b| [r, g, b]))).collect()
+        steps()
+            .flat_map(|r| steps().flat_map(move |g| steps().flat_map(move |b| [r, g, b])))
+            .collect()
     } else {
         (0..=255).collect()
     };

@@ -41,8 +41,8 @@ pub enum StillOutput {
 /// What writing in this form loses, for the report.
 #[must_use]
 pub fn encode_notes(picture: &Redacted<Picture>, out: StillOutput) -> Vec<Finding> {
-    let flattens = matches!(out, StillOutput::Jpeg { .. })
-        && picture.get().format() == PixelFormat::Rgba8;
+    let flattens =
+        matches!(out, StillOutput::Jpeg { .. }) && picture.get().format() == PixelFormat::Rgba8;
     let note = Finding::new(
         FindingCode::Note,
         Severity::Notice,

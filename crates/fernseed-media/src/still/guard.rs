@@ -47,8 +47,9 @@ pub(super) fn guarded<T>(
     decoder: &str,
     run: impl FnOnce() -> Result<T, StillError>,
 ) -> Result<T, StillError> {
-    catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|_| Err(StillError::damaged(format!("the {decoder} decoder gave up on it"))))
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(StillError::damaged(format!("the {decoder} decoder gave up on it")))
+    })
 }
 
 #[cfg(test)]

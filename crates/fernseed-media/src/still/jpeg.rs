@@ -2,7 +2,10 @@
 //!
 //! The map comes first: it gives the size before any memory is taken, shows
 //! whether the file ends before its picture does, and cuts off whatever
-//! follows the first picture (motion photos, second pictures of MPF).
+//! follows the first picture (motion photos, second pictures of MPF). A file
+//! that was cut and then given an end marker again is noticed only if the
+//! decoder misses data at the start of a row of blocks; what is missing
+//! otherwise is grey.
 
 mod markers;
 

@@ -52,7 +52,8 @@ mod tests {
             let o = Orientation::from_exif(exif).unwrap();
             let (turned, size) = upright::<3>(pixels.clone(), stored, o).unwrap();
             assert_eq!(size, o.apply_to_size(stored));
-            for (x, y) in [(0, 0), (size.width - 1, 0), (5, 33), (size.width - 1, size.height - 1)] {
+            for (x, y) in [(0, 0), (size.width - 1, 0), (5, 33), (size.width - 1, size.height - 1)]
+            {
                 let (sx, sy) = o.stored_from_upright(x, y, stored);
                 let at = |v: &[u8], x: u32, y: u32, w: u32| {
                     let i = (y * w + x) as usize * 3;

@@ -91,9 +91,9 @@ fn colour_of(info: &png::Info<'_>) -> Colour {
         return Colour::Srgb;
     }
     let gamma = info.gama_chunk.map(|g| g.into_value()).filter(|g| *g > 0.0);
-    let xy = info.chrm_chunk.map(|c| {
-        [c.white, c.red, c.green, c.blue].map(|(x, y)| [x.into_value(), y.into_value()])
-    });
+    let xy = info
+        .chrm_chunk
+        .map(|c| [c.white, c.red, c.green, c.blue].map(|(x, y)| [x.into_value(), y.into_value()]));
     match (gamma, xy) {
         (None, None) => Colour::Srgb,
         // 0.45455 is how files say sRGB that predate its chunk.

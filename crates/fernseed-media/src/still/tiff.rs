@@ -120,7 +120,9 @@ impl Layout {
             DecodingResult::U8(v) if self.bits < 8 => {
                 Samples::U8(self.unpack(&v, size.width as usize, pixels)?)
             }
-            DecodingResult::U8(v) => Samples::U8(gather(v, pixels, layout.planes, self.stored, used)?),
+            DecodingResult::U8(v) => {
+                Samples::U8(gather(v, pixels, layout.planes, self.stored, used)?)
+            }
             DecodingResult::U16(v) => {
                 Samples::U16(gather(v, pixels, layout.planes, self.stored, used)?)
             }
@@ -236,8 +238,8 @@ fn unmultiply<T: Copy + Into<u32> + TryFrom<u32>>(samples: &mut [T], n: usize, t
         }
         for colour in colours {
             let value: u32 = (*colour).into();
-            let straight = (u64::from(value) * u64::from(top) + u64::from(alpha / 2))
-                / u64::from(alpha);
+            let straight =
+                (u64::from(value) * u64::from(top) + u64::from(alpha / 2)) / u64::from(alpha);
             let straight = u32::try_from(straight).unwrap_or(top).min(top);
             if let Ok(straight) = T::try_from(straight) {
                 *colour = straight;

@@ -40,7 +40,10 @@ pub(super) fn decode<'a>(
             let (channels, mut samples) = buffer(&decoder, size)?;
             decoder.read_image(&mut samples).map_err(explain)?;
             let samples = Samples::U8(samples);
-            return Ok((Content::One(Raster { size, channels, samples, colour, orientation }), lossy));
+            return Ok((
+                Content::One(Raster { size, channels, samples, colour, orientation }),
+                lossy,
+            ));
         }
         let frames = decoder.num_frames();
         let loops = match decoder.loop_count() {

@@ -58,7 +58,8 @@ fn a_broken_profile_is_reported_and_ignored() {
 fn grey_with_an_rgb_profile_is_converted_too() {
     let icc = ColorProfile::new_pro_photo_rgb().encode().unwrap();
     let mut notes = Vec::new();
-    let out = to_srgb8(Samples::U8(vec![100]), Channels::Gray, Colour::Icc(icc), &mut notes).unwrap();
+    let out =
+        to_srgb8(Samples::U8(vec![100]), Channels::Gray, Colour::Icc(icc), &mut notes).unwrap();
     assert!(notes.is_empty());
     // ProPhoto's gamma is 1.8, so the same number is lighter.
     assert!(out[0] > 112 && out[0].abs_diff(out[1]) <= 1 && out[0].abs_diff(out[2]) <= 1);

@@ -120,7 +120,8 @@ pub(super) fn to_srgb8(
 /// The sRGB byte for the square root of a light, 0 to 1.
 fn encode(root: f32) -> u8 {
     let light = root * root;
-    let v = if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
+    let v =
+        if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
     (v * 255.0 + 0.5) as u8
 }
 

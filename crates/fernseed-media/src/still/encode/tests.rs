@@ -80,14 +80,14 @@ fn the_structure_is_the_same_for_everyone() {
     let other = encode(&redacted(PixelFormat::Rgb8, vec![3; 7 * 9 * 3], 7, 9), out).unwrap();
     assert_eq!(structure(&one), structure(&other));
     assert_eq!(one, encode(&rgb(), out).unwrap());
-    // JFIF, tables, frame, scan and nothing else.
+    // JFIF, frame, tables, scan and nothing else.
     let mut at = 2;
     let mut markers = Vec::new();
     while one[at + 1] != 0xDA {
         markers.push(one[at + 1]);
         at += 2 + usize::from(u16::from_be_bytes([one[at + 2], one[at + 3]]));
     }
-    assert_eq!(markers, [0xE0, 0xDB, 0xDB, 0xC0, 0xC4, 0xC4, 0xC4, 0xC4]);
+    assert_eq!(markers, [0xE0, 0xC0, 0xDB, 0xDB, 0xC4, 0xC4, 0xC4, 0xC4]);
 }
 
 #[test]

@@ -58,7 +58,10 @@ impl<'a> Markers<'a> {
                 at = body;
                 continue;
             }
-            let len = bytes.get(body..).and_then(|b| b.first_chunk::<2>()).ok_or(StillError::Truncated)?;
+            let len = bytes
+                .get(body..)
+                .and_then(|b| b.first_chunk::<2>())
+                .ok_or(StillError::Truncated)?;
             let end = body.saturating_add(usize::from(u16::from_be_bytes(*len)));
             if end < body + 2 {
                 return Err(StillError::damaged("a segment is shorter than its own length"));
@@ -68,7 +71,9 @@ impl<'a> Markers<'a> {
             match marker {
                 0xC0..=0xC2 => {
                     let [8, h1, h2, w1, w2, components, ..] = segment else {
-                        return Err(StillError::unsupported("JPEG with other than 8 bits a sample"));
+                        return Err(StillError::unsupported(
+                            "JPEG with other than 8 bits a sample",
+                        ));
                     };
                     if frame.is_some() {
                         return Err(StillError::damaged("it has two frame headers"));
@@ -77,7 +82,9 @@ impl<'a> Markers<'a> {
                     frame = Some((width, height, *components));
                 }
                 0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
-                    return Err(StillError::unsupported("a JPEG coding process that cameras do not use"));
+                    return Err(StillError::unsupported(
+                        "a JPEG coding process that cameras do not use",
+                    ));
                 }
                 0xDA => {
                     scans += 1;
@@ -145,7 +152,6 @@ impl<'a> IccParts<'a> {
     fn joined(self) -> Option<Vec<u8>> {
         let whole = self.total > 0 && self.parts.keys().copied().eq(1..=self.total);
         let len: usize = self.parts.values().map(|p| p.len()).sum();
-        (whole && len <= MAX_ICC)
-            .then(|| self.parts.into_values().flatten().copied().collect())
+        (whole && len <= MAX_ICC).then(|| self.parts.into_values().flatten().copied().collect())
     }
 }

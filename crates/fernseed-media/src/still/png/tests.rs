@@ -81,7 +81,9 @@ fn sixteen_bits_palettes_and_transparency() {
 fn colour_chunks_have_their_order() {
     let file = encoded(|_| {}, &DATA);
     let linear = with_chunk(&file, b"IDAT", b"gAMA", &100_000_u32.to_be_bytes());
-    assert!(matches!(still(&linear).colour, Colour::Calibrated { gamma, xy: None } if gamma == 1.0));
+    assert!(
+        matches!(still(&linear).colour, Colour::Calibrated { gamma, xy: None } if gamma == 1.0)
+    );
     let named = with_chunk(&linear, b"IDAT", b"sRGB", &[0]);
     assert_eq!(still(&named).colour, Colour::Srgb);
     let points = with_chunk(&named, b"IDAT", b"cICP", &[12, 13, 0, 1]);
