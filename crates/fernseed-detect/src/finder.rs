@@ -5,11 +5,9 @@ use crate::face_box::FaceBox;
 use crate::look::{Look, Network, Part};
 use crate::merge::{Vote, merge};
 use crate::plan::{self, VideoLook};
-use crate::resample::Window;
 use crate::tone::Brightness;
-use crate::view::View;
+use fernseed_core::Picture;
 use fernseed_core::detect::{DetectError, Detection, Detector, Effort};
-use fernseed_core::{Orientation, Picture, Size};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -117,7 +115,8 @@ impl FaceFinder {
         look: VideoLook,
         floor: f32,
     ) -> Result<Vec<Detection>, DetectError> {
-        let dark = self.is_dark(picture)?;
+        not_empty(picture)?;
+        let dark = Brightness::sampled(picture).is_dark();
         let votes = self.votes(picture, &plan::video(look, picture.size(), dark), 0, 1.0);
         Ok(merge(votes, floor))
     }
@@ -146,20 +145,6 @@ impl FaceFinder {
         }
         votes
     }
-
-    /// Whether the picture, or a good part of it, is dark.
-    fn is_dark(&self, picture: &Picture) -> Result<bool, DetectError> {
-        let Size { width, height } = picture.size();
-        let side = width.max(height);
-        let window = Window { left: 0, top: 0, width: width as usize, height: height as usize };
-        let view = View {
-            window,
-            scale: (96.0 / side.max(1) as f32).min(1.0),
-            turn: Orientation::Upright,
-            lift: false,
-        };
-        view.brightness(picture).map(Brightness::is_dark).ok_or(DetectError::Size { width, height })
-    }
 }
 
 impl Detector for FaceFinder {
@@ -169,8 +154,9 @@ impl Detector for FaceFinder {
         effort: Effort,
         floor: f32,
     ) -> Result<Vec<Detection>, DetectError> {
+        not_empty(picture)?;
         let size = picture.size();
-        let dark = self.is_dark(picture)?;
+        let dark = Brightness::sampled(picture).is_dark();
         let looks = match effort {
             Effort::VideoFrame => {
                 return self.look_at_frame(picture, VideoLook::Steady, floor);
@@ -183,5 +169,14 @@ impl Detector for FaceFinder {
             votes.extend(self.votes(picture, &plan::turned(size), looks.len(), TURNED_TRUST));
         }
         Ok(merge(votes, floor))
+    }
+}
+
+fn not_empty(picture: &Picture) -> Result<(), DetectError> {
+    let size = picture.size();
+    if size.pixels() > 0 {
+        Ok(())
+    } else {
+        Err(DetectError::Size { width: size.width, height: size.height })
     }
 }

@@ -37,11 +37,11 @@ pub use plan::VideoLook;
 pub const DEFAULT_THRESHOLD: f32 = 0.5;
 
 /// Sides of the hidden ellipse relative to a detection's box.
-pub const RECOMMENDED_GROW: f32 = 1.3;
+pub const RECOMMENDED_GROW: f32 = 1.32;
 
 /// Pixels of the picture added to every side of the grown box: the networks
 /// place small faces no more exactly than this.
-pub const RECOMMENDED_PAD: f32 = 3.0;
+pub const RECOMMENDED_PAD: f32 = 4.0;
 
 /// The rectangle whose inscribed ellipse should be hidden for a detection's
 /// box, in the same space.

@@ -1,5 +1,7 @@
 //! Making dark pictures bright enough for networks trained on bright ones.
 
+use fernseed_core::{Picture, PixelFormat, Size};
+
 /// Statistics of a picture's brightness, from a histogram of luma.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Brightness {
@@ -16,9 +18,32 @@ pub(crate) struct Brightness {
 impl Brightness {
     /// Of packed RGB. All zero for no pixels.
     pub(crate) fn of(rgb: &[u8]) -> Self {
+        Self::of_luma(rgb.chunks_exact(3).map(luma))
+    }
+
+    /// Of a grid of some ten thousand pixels of a picture.
+    pub(crate) fn sampled(picture: &Picture) -> Self {
+        let Some(plane) = picture.planes().first() else { return Self::of(&[]) };
+        let Size { width, height } = picture.size();
+        let (right, down) = ((width as usize / 128).max(1), (height as usize / 96).max(1));
+        let rows = (0..plane.rows).step_by(down).map(|y| plane.row(y));
+        match picture.format() {
+            PixelFormat::Yuv420(_) => {
+                Self::of_luma(rows.flat_map(|row| row.iter().step_by(right).copied()))
+            }
+            PixelFormat::Rgb8 => {
+                Self::of_luma(rows.flat_map(|row| row.chunks_exact(3).step_by(right).map(luma)))
+            }
+            PixelFormat::Rgba8 => {
+                Self::of_luma(rows.flat_map(|row| row.chunks_exact(4).step_by(right).map(luma)))
+            }
+        }
+    }
+
+    fn of_luma(values: impl Iterator<Item = u8>) -> Self {
         let mut histogram = [0_u32; 256];
-        for pixel in rgb.chunks_exact(3) {
-            histogram[usize::from(luma(pixel))] += 1;
+        for value in values {
+            histogram[usize::from(value)] += 1;
         }
         let total: u32 = histogram.iter().sum();
         let percentile = |percent: u64| {
@@ -42,7 +67,7 @@ impl Brightness {
 
     /// True if a face in it might be too dark to be seen.
     pub(crate) fn is_dark(self) -> bool {
-        self.high < 130 || self.median < 48 || self.quarter < 24
+        (self.high < 130 && self.median < 80) || self.median < 48 || self.quarter < 24
     }
 }
 
