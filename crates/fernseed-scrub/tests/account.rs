@@ -272,3 +272,14 @@ proptest! {
         prop_assert!(!look(&file).is_clean() || keep > 0);
     }
 }
+
+#[test]
+fn pixels_that_are_not_square_set_the_shown_width() {
+    // Coded 320 wide, pixels 4:3, but the track header says 320.
+    let pasp = |num: u32, den: u32| boxed(b"pasp", &words(&[num, den]));
+    clean(&spoilt(|r| r.entry_extra = pasp(1, 1)), OutputKind::Mp4);
+    refused(&spoilt(|r| r.entry_extra = pasp(4, 3)), UnknownStructure, "tkhd");
+    refused(&spoilt(|r| r.entry_extra = pasp(0, 3)), UnknownStructure, "stsd");
+    let profile = boxed(b"colr", b"profcanary");
+    refused(&spoilt(|r| r.entry_extra = profile), UnknownStructure, "stsd");
+}

@@ -42,12 +42,27 @@ struct Track {
     timescale: u32,
     width: u16,
     height: u16,
+    /// Shape of a pixel, width to height.
+    aspect: Option<(u32, u32)>,
     /// Bytes of the length field before each NAL unit; 0 if not AVC.
     nal_length: u8,
     opus: bool,
     /// `(segment duration in movie ticks, media time)`.
     edits: Vec<(u64, i64)>,
     tables: samples::Tables,
+}
+
+impl Track {
+    /// The size on screen that follows from coded size and pixel shape, in
+    /// 16.16 fixed point.
+    fn display(&self) -> (u32, u32) {
+        if self.handler == Some(Handler::Sound) {
+            return (0, 0);
+        }
+        let (num, den) = self.aspect.unwrap_or((1, 1));
+        let width = (u64::from(self.width) << 16) * u64::from(num) / u64::from(den.max(1));
+        (u32::try_from(width).unwrap_or(u32::MAX), u32::from(self.height) << 16)
+    }
 }
 
 /// State of one walk.
@@ -294,7 +309,7 @@ impl Walk<'_, '_> {
         self.claims.own("moov/trak", b.start, b.body);
         let mut track = Track::default();
         let number = self.tracks.len() as u32 + 1;
-        let mut sides = (0u16, 0u16);
+        let mut sides = (0u32, 0u32);
         let seen = self.children("moov/trak", b.body, b.end, None, &mut |w, c| {
             match &c.kind {
                 b"tkhd" => {
@@ -313,13 +328,8 @@ impl Walk<'_, '_> {
             true
         });
         self.require("moov/trak", b, &seen, &[b"tkhd", b"mdia"]);
-        let expect = if track.handler == Some(Handler::Sound) {
-            (0, 0)
-        } else {
-            (track.width, track.height)
-        };
-        if sides != expect {
-            let message = "The displayed size differs from the coded size.";
+        if sides != track.display() {
+            let message = "The displayed size is not the coded size in square pixels.";
             self.claims.wrong("moov/trak/tkhd", b.start, b.end, message);
         }
         self.tracks.push(track);

@@ -78,6 +78,9 @@ const ALLOWED: &[(u32, u32, &str, Rule)] = &[
     (VIDEO, 0xB0, "PixelWidth", Rule::Range(1, 65_535)),
     (VIDEO, 0xBA, "PixelHeight", Rule::Range(1, 65_535)),
     (VIDEO, 0x9A, "FlagInterlaced", Rule::Range(2, 2)),
+    (VIDEO, 0x54B0, "DisplayWidth", Rule::Uint),
+    (VIDEO, 0x54BA, "DisplayHeight", Rule::Uint),
+    (VIDEO, 0x54B2, "DisplayUnit", Rule::Range(3, 3)),
     (VIDEO, COLOUR, "Colour", Rule::Parent(false)),
     (COLOUR, 0x55B1, "MatrixCoefficients", Rule::Range(0, 16)),
     (COLOUR, 0x55B2, "BitsPerChannel", Rule::Range(0, 16)),
@@ -293,6 +296,13 @@ impl Walk<'_, '_> {
             Rule::Range(low, high) => !(low..=high).contains(&number),
             Rule::Text(texts) => !texts.iter().any(|t| t.as_bytes() == body),
             Rule::Float => !matches!(body.len(), 4 | 8),
+            // The only private data we write is that of Opus (RFC 7845, 5.1),
+            // mapping family 0, no gain.
+            Rule::Config(512) => {
+                body.len() != 19
+                    || !body.starts_with(b"OpusHead\x01")
+                    || body.get(16..) != Some(&[0; 3])
+            }
             Rule::Id => !matches!(number, 0x1549_A966 | 0x1654_AE6B | 0x1C53_BB6B | 0x1F43_B675),
             Rule::Uint => body.is_empty(),
             _ => false,

@@ -95,7 +95,8 @@ impl Collector {
         let from = self.items.len();
         list(self);
         for item in self.items.get_mut(from..).unwrap_or_default() {
-            item.bytes = item.bytes.map(|(s, e)| (s + offset, e + offset));
+            item.bytes =
+                item.bytes.map(|(s, e)| (s.saturating_add(offset), e.saturating_add(offset)));
             item.path = printable(&format!("{path}/{}", item.path), MAX_PATH);
         }
         self.depth -= 1;

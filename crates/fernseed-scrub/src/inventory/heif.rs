@@ -89,7 +89,7 @@ fn item_contents(
             let skip = be32(&body, 0).unwrap_or(0) as usize;
             match place {
                 Some((start, end)) => {
-                    let from = start + 4 + skip as u64;
+                    let from = start.saturating_add(4 + skip as u64);
                     exif::list(
                         source,
                         out,

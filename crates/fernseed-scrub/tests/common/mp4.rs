@@ -35,6 +35,7 @@ pub struct Recipe {
     pub stbl_extra: Vec<u8>,
     pub top_extra: Vec<u8>,
     pub avcc_extra: Vec<u8>,
+    pub entry_extra: Vec<u8>,
     pub elst_start: u32,
     pub language: Option<u16>,
     /// Bytes before and after the samples in `mdat`.
@@ -123,6 +124,7 @@ fn movie(recipe: &Recipe, sizes: &[u32], offset: u32) -> Vec<u8> {
     entry.extend([recipe.compressor; 32]);
     entry.extend([0, 24, 0xFF, 0xFF]);
     entry.extend(boxed(b"avcC", &avcc));
+    entry.extend(&recipe.entry_extra);
     let stsd = full(b"stsd", 0, &[words(&[1]), boxed(b"avc1", &entry)].concat());
     let stts = recipe.stts.clone().unwrap_or_else(|| words(&[1, 10, 100]));
     let stbl = [

@@ -73,7 +73,9 @@ fn avc1(entry: &[u8], track: &mut Track, wrong: &mut dyn FnMut(&str)) {
                 }
             }
             b"pasp" => {
-                if body.len() != 8 || be32(body, 0).unwrap_or(0) == 0 || be32(body, 4) == Some(0) {
+                let (num, den) = (be32(body, 0).unwrap_or(0), be32(body, 4).unwrap_or(0));
+                track.aspect = Some((num, den));
+                if body.len() != 8 || num == 0 || den == 0 {
                     wrong("The pixel aspect ratio is malformed.");
                 }
             }
@@ -187,28 +189,22 @@ fn sound(entry: &[u8], config: &[u8; 4], wrong: &mut dyn FnMut(&str)) {
     }
 }
 
-/// Reads one MPEG-4 descriptor: its content and what follows it. The length
-/// may be written in one to four bytes (ISO/IEC 14496-1, 8.3.3).
+/// Reads one MPEG-4 descriptor (ISO/IEC 14496-1, 8.3.3) whose length is
+/// written in one byte: its content and what follows it.
 fn descriptor(b: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     if b.first() != Some(&tag) {
         return None;
     }
-    let mut size = 0usize;
-    for i in 1..=4 {
-        let byte = *b.get(i)?;
-        size = size << 7 | usize::from(byte & 0x7F);
-        if byte & 0x80 == 0 {
-            return Some((part(b, i + 1, size)?, b.get(i + 1 + size..)?));
-        }
-    }
-    None
+    let size = usize::from(*b.get(1)?);
+    (size < 0x80).then_some((part(b, 2, size)?, b.get(2 + size..)?))
 }
 
 /// `Some` if the elementary stream descriptor is exactly: one ES without
-/// dependencies, AAC, a short specific configuration, the standard SL.
+/// dependencies, AAC without buffer size or bit rates (they tell encoders
+/// apart), a short specific configuration, the standard SL.
 fn esds(b: &[u8]) -> Option<()> {
     let (es, rest) = descriptor(b.get(4..)?, 3)?;
-    let plain = part(b, 0, 4)? == [0; 4] && rest.is_empty() && es.get(2) == Some(&0);
+    let plain = part(b, 0, 4)? == [0; 4] && rest.is_empty() && part(es, 0, 3)? == [0; 3];
     let (decoder, after) = descriptor(es.get(3..)?, 4)?;
     let (sl, end) = descriptor(after, 6)?;
     let (specific, none) = descriptor(decoder.get(13..)?, 5)?;
@@ -217,7 +213,8 @@ fn esds(b: &[u8]) -> Option<()> {
         && end.is_empty()
         && none.is_empty()
         && part(decoder, 0, 2)? == [0x40, 0x15]
-        && (2..=7).contains(&specific.len());
+        && part(decoder, 2, 11)? == [0; 11]
+        && specific.len() == 2;
     exact.then_some(())
 }
 

@@ -72,8 +72,8 @@ pub(super) fn mvhd(b: &[u8]) -> (u32, u32, Wrong) {
     (timescale, next, wrong)
 }
 
-/// `(width, height, what is wrong)`; whole pixels.
-pub(super) fn tkhd(b: &[u8], number: u32) -> (u16, u16, Wrong) {
+/// `(width, height, what is wrong)`; 16.16 fixed point.
+pub(super) fn tkhd(b: &[u8], number: u32) -> (u32, u32, Wrong) {
     let Some((version, dateless)) = times(b) else { return (0, 0, Some(LENGTH)) };
     let (id_at, tail) = if version == 0 { (12, 24) } else { (20, 36) };
     let (width, height) = (be32(b, tail + 52).unwrap_or(0), be32(b, tail + 56).unwrap_or(0));
@@ -89,14 +89,12 @@ pub(super) fn tkhd(b: &[u8], number: u32) -> (u16, u16, Wrong) {
         || !matches!(be16(b, tail + 12), Some(0 | 0x100))
         || !zero(b, tail + 14, 2)
         || part(b, tail + 16, 36) != Some(&IDENTITY[..])
-        || width & 0xFFFF != 0
-        || height & 0xFFFF != 0
     {
         Some(RESERVED)
     } else {
         None
     };
-    ((width >> 16) as u16, (height >> 16) as u16, wrong)
+    (width, height, wrong)
 }
 
 /// `(timescale, what is wrong)`.

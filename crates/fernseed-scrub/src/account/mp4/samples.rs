@@ -311,7 +311,7 @@ pub(super) fn presentation(track: &Track, movie_timescale: u32) -> Shown {
     let scale = |ticks: u64, round_up: bool| -> i64 {
         let product = u128::from(ticks) * u128::from(track.timescale);
         let scale = u128::from(movie_timescale.max(1));
-        let up = if round_up { scale - 1 } else { 0 };
+        let up = if round_up { scale - 1 } else { scale / 2 };
         i64::try_from((product + up) / scale).unwrap_or(i64::MAX)
     };
     let mut times = Vec::new();
