@@ -5,11 +5,11 @@
 //! run on two threads, as in the real pipeline. `decode IN` only reads.
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
+use fernseed_core::Picture;
 use fernseed_core::Rect;
 use fernseed_core::policy::Policy;
 use fernseed_core::render::{Mask, Redacted, Renderer};
 use fernseed_core::sound::{KeepVoices, SampleBlock, SoundStage};
-use fernseed_core::Picture;
 use fernseed_media::video::{
     Container, OpenOptions, Preset, SinkOptions, Unit, VideoReader, VideoWriter,
 };
@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let has = |flag: &str| flags.iter().any(|f| f == flag);
     let begin = Instant::now();
-    let open = OpenOptions { want_audio: has("sound"), analysis: has("rough"), ..OpenOptions::default() };
+    let open =
+        OpenOptions { want_audio: has("sound"), analysis: has("rough"), ..OpenOptions::default() };
     let mut reader = VideoReader::open(File::open(input)?, &open)?;
     println!("{:#?}", reader.info());
     println!("open: {:.3} s", begin.elapsed().as_secs_f64());
@@ -89,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     drop(jobs);
-    let summary = encoding.join().map_err(|_| "the encoder's thread panicked")??;
+    let summary = encoding.join().ok().ok_or("the encoder's thread panicked")??;
     println!("{:#?}\n{summary:#?}", reader.report());
     println!("{:.3} s", begin.elapsed().as_secs_f64());
     Ok(())

@@ -39,7 +39,7 @@ use fernseed_core::{Orientation, Picture, Size};
 pub const SOUND_RATE: u32 = 48_000;
 
 /// How a video is opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct OpenOptions {
     /// Decoder threads; 0 takes as many as there are processors (at most 16).
     pub threads: usize,
@@ -50,12 +50,6 @@ pub struct OpenOptions {
     pub want_audio: bool,
     /// Bounds on the pictures.
     pub limits: Limits,
-}
-
-impl Default for OpenOptions {
-    fn default() -> Self {
-        Self { threads: 0, analysis: false, want_audio: false, limits: Limits::default() }
-    }
 }
 
 /// The sound of a file as this crate delivers it.

@@ -2,8 +2,8 @@
 
 use super::frame::positive;
 use super::{AvError, check, libc_errno};
-use ffmpeg_sys_the_third as av;
 use fernseed_core::time::TimeBase;
+use ffmpeg_sys_the_third as av;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -254,7 +254,8 @@ impl Demuxer {
     /// Opens a container from the start of a file and looks at its streams.
     pub(crate) fn open(mut file: File) -> Result<Self, AvError> {
         super::init();
-        let size = file.seek(SeekFrom::End(0)).map_err(|_| AvError(av::AVERROR(libc_errno::EIO)))?;
+        let size =
+            file.seek(SeekFrom::End(0)).ok().ok_or(AvError(av::AVERROR(libc_errno::EIO)))?;
         let source = Box::into_raw(Box::new(Source { file, position: 0, size }));
         let mut this = Self { context: ptr::null_mut(), io: ptr::null_mut(), source };
         // SAFETY: every allocation is checked before use and stored in
@@ -365,9 +366,8 @@ impl Demuxer {
     pub(crate) fn best(&self, audio: bool) -> Option<usize> {
         let kind = if audio { av::AVMediaType::AUDIO } else { av::AVMediaType::VIDEO };
         // SAFETY: an opened context; no decoder is asked for.
-        let found = unsafe {
-            av::av_find_best_stream(self.context, kind, -1, -1, ptr::null_mut(), 0)
-        };
+        let found =
+            unsafe { av::av_find_best_stream(self.context, kind, -1, -1, ptr::null_mut(), 0) };
         usize::try_from(found).ok()
     }
 
@@ -378,7 +378,9 @@ impl Demuxer {
         let p = unsafe { s.codecpar.as_ref() }?;
         let known = |v: i64| (v != av::AV_NOPTS_VALUE).then_some(v);
         let kind = match p.codec_type {
-            av::AVMediaType::VIDEO if s.disposition & av::AV_DISPOSITION_ATTACHED_PIC as i32 != 0 => {
+            av::AVMediaType::VIDEO
+                if s.disposition & av::AV_DISPOSITION_ATTACHED_PIC != 0 =>
+            {
                 StreamKind::Picture
             }
             av::AVMediaType::VIDEO => StreamKind::Video,

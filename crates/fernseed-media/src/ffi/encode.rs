@@ -2,9 +2,9 @@
 
 use super::{AvError, Packet, check};
 use crate::video::Cicp;
-use ffmpeg_sys_the_third as av;
 use fernseed_core::picture::Plane;
 use fernseed_core::time::TimeBase;
+use ffmpeg_sys_the_third as av;
 use std::ffi::{CStr, CString};
 use std::ptr::{self, NonNull};
 
@@ -128,8 +128,7 @@ impl Encoder {
     /// A sound encoder.
     pub(crate) fn audio(setup: &AudioSetup<'_>) -> Result<Self, AvError> {
         let (mut this, codec) = Self::alloc(setup.name, setup.packed)?;
-        let format =
-            if setup.packed { av::AVSampleFormat::FLT } else { av::AVSampleFormat::FLTP };
+        let format = if setup.packed { av::AVSampleFormat::FLT } else { av::AVSampleFormat::FLTP };
         // SAFETY: as in `video`.
         unsafe {
             let c = this.context.as_mut();

@@ -80,7 +80,12 @@ impl Frame {
 
     /// Rows of a plane: its bytes and the distance of rows. `None` if the
     /// plane is missing, stored bottom up, or smaller than asked for.
-    pub(crate) fn plane(&self, index: usize, row_bytes: usize, rows: usize) -> Option<(&[u8], usize)> {
+    pub(crate) fn plane(
+        &self,
+        index: usize,
+        row_bytes: usize,
+        rows: usize,
+    ) -> Option<(&[u8], usize)> {
         let f = self.get();
         let data = *f.data.get(index)?;
         let stride = usize::try_from(*f.linesize.get(index)?).ok()?;

@@ -166,18 +166,18 @@ impl Mp4Writer {
     /// Ticks in media units, as a sample's duration.
     fn units(&self, ticks: i64) -> io::Result<u32> {
         let units = i128::from(ticks) * i128::from(self.video.time_base.num);
-        u32::try_from(units).map_err(|_| refuse("two frames are too far apart in time"))
+        u32::try_from(units).ok().ok_or_else(|| refuse("two frames are too far apart in time"))
     }
 
     /// Writes a coded picture: its NAL units, in decoding order of pictures.
     pub(crate) fn video(&mut self, units: &[&[u8]], pts: i64, key: bool) -> io::Result<()> {
         let dts = self.pending.pop_front().ok_or_else(|| refuse("more pictures out than in"))?;
         let offset = i128::from(pts.saturating_sub(dts)) * i128::from(self.video.time_base.num);
-        let offset = i64::try_from(offset).map_err(|_| refuse("times are out of range"))?;
+        let offset = i64::try_from(offset).ok().ok_or_else(|| refuse("times are out of range"))?;
         let start = self.position;
         let mut size = 0_u32;
         for unit in units {
-            let length = u32::try_from(unit.len()).map_err(|_| refuse("a picture is too large"))?;
+            let length = u32::try_from(unit.len()).ok().ok_or_else(|| refuse("a picture is too large"))?;
             size = length
                 .checked_add(4)
                 .and_then(|l| size.checked_add(l))
@@ -200,7 +200,7 @@ impl Mp4Writer {
     /// Writes a packet of sound.
     pub(crate) fn audio(&mut self, data: &[u8]) -> io::Result<()> {
         let audio = self.audio.ok_or_else(|| refuse("there is no sound track"))?;
-        let size = u32::try_from(data.len()).map_err(|_| refuse("a packet is too large"))?;
+        let size = u32::try_from(data.len()).ok().ok_or_else(|| refuse("a packet is too large"))?;
         let start = self.position;
         self.out.write_all(data)?;
         self.position += u64::from(size);
@@ -237,13 +237,13 @@ impl Mp4Writer {
         let movie = movie_timescale(media);
         let to_movie = |units: u64, timescale: u32| -> io::Result<u64> {
             let scaled = u128::from(units) * u128::from(movie) + u128::from(timescale / 2);
-            u64::try_from(scaled / u128::from(timescale)).map_err(|_| refuse("too long"))
+            u64::try_from(scaled / u128::from(timescale)).ok().ok_or_else(|| refuse("too long"))
         };
         // No composition offset may be negative: all are moved by the most
         // negative one, and the edit list takes the move back.
         let shift = self.video_samples.offsets.values().min().unwrap_or(0).min(0).unsigned_abs();
         let start = u64::try_from(i128::from(first) * i128::from(self.video.time_base.num))
-            .map_err(|_| refuse("the video starts too late"))?;
+            .ok().ok_or_else(|| refuse("the video starts too late"))?;
         let length = self.video_samples.durations.sum();
         let mut tracks = vec![boxes::Track {
             kind: boxes::Kind::Video(&self.video),
@@ -259,29 +259,30 @@ impl Mp4Writer {
             keys: Some(&self.video_samples.keys),
             chunks: &self.video_samples.chunks,
         }];
-        if let Some(audio) = &self.audio {
-            if sound.length > 0 && !self.audio_samples.sizes.is_empty() {
-                let rate = crate::video::SOUND_RATE;
-                // The last packet lasts only as long as there is sound in it.
-                let heard = sound.length + u64::from(sound.priming);
-                let coded = self.audio_samples.durations.sum();
-                let excess = coded.saturating_sub(heard);
-                self.audio_samples.durations.shorten_end(excess);
-                tracks.push(boxes::Track {
-                    kind: boxes::Kind::Audio(audio),
-                    id: 2,
-                    timescale: rate,
-                    media_duration: self.audio_samples.durations.sum(),
-                    empty_edit: to_movie(sound.start, rate)?,
-                    edit_duration: to_movie(sound.length, rate)?,
-                    media_time: u64::from(sound.priming),
-                    durations: &self.audio_samples.durations,
-                    offsets: None,
-                    sizes: &self.audio_samples.sizes,
-                    keys: None,
-                    chunks: &self.audio_samples.chunks,
-                });
-            }
+        if let Some(audio) = &self.audio
+            && sound.length > 0
+            && !self.audio_samples.sizes.is_empty()
+        {
+            let rate = crate::video::SOUND_RATE;
+            // The last packet lasts only as long as there is sound in it.
+            let heard = sound.length + u64::from(sound.priming);
+            let coded = self.audio_samples.durations.sum();
+            let excess = coded.saturating_sub(heard);
+            self.audio_samples.durations.shorten_end(excess);
+            tracks.push(boxes::Track {
+                kind: boxes::Kind::Audio(audio),
+                id: 2,
+                timescale: rate,
+                media_duration: self.audio_samples.durations.sum(),
+                empty_edit: to_movie(sound.start, rate)?,
+                edit_duration: to_movie(sound.length, rate)?,
+                media_time: u64::from(sound.priming),
+                durations: &self.audio_samples.durations,
+                offsets: None,
+                sizes: &self.audio_samples.sizes,
+                keys: None,
+                chunks: &self.audio_samples.chunks,
+            });
         }
         boxes::moov(movie, &tracks).ok_or_else(|| refuse("the index would be too large"))
     }

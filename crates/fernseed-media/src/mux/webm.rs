@@ -73,7 +73,7 @@ pub(crate) struct AudioTrack {
 
 /// The time base a WebM file is written in, for a source's.
 pub(crate) const fn scale(source: TimeBase) -> TimeBase {
-    if source.num as u64 * 1000 % source.den as u64 == 0 {
+    if (source.num as u64 * 1000).is_multiple_of(source.den as u64) {
         TimeBase::MILLIS
     } else {
         TimeBase { num: 1, den: 10_000 }
@@ -176,7 +176,8 @@ impl WebmWriter {
     }
 
     fn to_scale(&self, base: TimeBase, ticks: i64) -> io::Result<i64> {
-        let time = base.rescale(ticks, self.scale).ok_or_else(|| refuse("times are out of range"))?;
+        let time =
+            base.rescale(ticks, self.scale).ok_or_else(|| refuse("times are out of range"))?;
         if time < 0 { Err(refuse("times before zero cannot be written")) } else { Ok(time) }
     }
 
@@ -234,7 +235,7 @@ impl WebmWriter {
             }
         }
         let relative = i16::try_from(block.time - self.cluster.start)
-            .map_err(|_| refuse("a block is too far from its cluster"))?;
+            .ok().ok_or_else(|| refuse("a block is too far from its cluster"))?;
         let mut payload = Vec::with_capacity(block.data.len() + 4);
         payload.push(0x80 | block.track);
         payload.extend_from_slice(&relative.to_be_bytes());
@@ -286,9 +287,7 @@ impl WebmWriter {
     pub(crate) fn finish(mut self, last_duration: i64, sound_length: u64) -> io::Result<u64> {
         let duration = self.to_scale(self.video.time_base, last_duration.max(1))?.max(1);
         let mut end = self.end + duration;
-        if let Some(block) =
-            self.waiting.iter_mut().rev().find(|b| b.track == VIDEO)
-        {
+        if let Some(block) = self.waiting.iter_mut().rev().find(|b| b.track == VIDEO) {
             block.duration = Some(duration.unsigned_abs());
         }
         if let (Some(mut block), Some(audio)) = (self.last_sound.take(), self.audio) {
@@ -342,11 +341,7 @@ struct Places {
 }
 
 /// SeekHead, Info and Tracks.
-fn front(
-    video: &VideoTrack,
-    audio: Option<&AudioTrack>,
-    scale: TimeBase,
-) -> (Vec<u8>, Places) {
+fn front(video: &VideoTrack, audio: Option<&AudioTrack>, scale: TimeBase) -> (Vec<u8>, Places) {
     let mut info = Vec::new();
     let mut duration = 0;
     group(&mut info, 0x1549_A966, |b| {
@@ -367,8 +362,7 @@ fn front(
     let seek = |info_at: u64, tracks_at: u64| {
         let mut head = Vec::new();
         group(&mut head, 0x114D_9B74, |b| {
-            for (id, at) in
-                [(0x1549_A966_u32, info_at), (0x1654_AE6B, tracks_at), (0x1C53_BB6B, 0)]
+            for (id, at) in [(0x1549_A966_u32, info_at), (0x1654_AE6B, tracks_at), (0x1C53_BB6B, 0)]
             {
                 group(b, 0x4DBB, |b| {
                     element(b, 0x53AB, &id.to_be_bytes());
@@ -399,7 +393,8 @@ fn video_entry(b: &mut Vec<u8>, video: &VideoTrack) {
     group(b, 0xE0, |b| {
         uint(b, 0xB0, video.width.into());
         uint(b, 0xBA, video.height.into());
-        let (num, den) = (u64::from(video.sample_aspect.0), u64::from(video.sample_aspect.1.max(1)));
+        let (num, den) =
+            (u64::from(video.sample_aspect.0), u64::from(video.sample_aspect.1.max(1)));
         let (width, height) = (u64::from(video.width), u64::from(video.height));
         if width * num % den == 0 {
             uint(b, 0x54B0, width * num / den);

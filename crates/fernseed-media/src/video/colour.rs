@@ -71,11 +71,8 @@ pub struct Colour {
 
 impl Colour {
     /// Limited-range BT.709, what high-definition video is.
-    pub const BT709: Self = Self {
-        yuv: YuvColour::BT709,
-        primaries: Primaries::Bt709,
-        transfer: Transfer::Bt709,
-    };
+    pub const BT709: Self =
+        Self { yuv: YuvColour::BT709, primaries: Primaries::Bt709, transfer: Transfer::Bt709 };
 
     /// The code points to write.
     #[must_use]
@@ -135,7 +132,7 @@ pub(super) fn plan(source: Cicp, rgb: bool, size: Size) -> ColourPlan {
     let matrix = match source.matrix {
         _ if rgb => YuvMatrix::Bt709,
         1 => YuvMatrix::Bt709,
-        4 | 5 | 6 => YuvMatrix::Bt601,
+        4..=6 => YuvMatrix::Bt601,
         9 => YuvMatrix::Bt2020,
         0 | 2 | 3 => {
             if small {

@@ -54,7 +54,10 @@ const fn kind(unit: &[u8]) -> u8 {
 /// `None` if a parameter set in the stream differs from the ones in
 /// `header`, which a file with one set of them cannot hold, or if there is
 /// no slice at all.
-pub(super) fn slices<'a>(packet: &'a [u8], header: &ParameterSets) -> Option<(Vec<&'a [u8]>, bool)> {
+pub(super) fn slices<'a>(
+    packet: &'a [u8],
+    header: &ParameterSets,
+) -> Option<(Vec<&'a [u8]>, bool)> {
     let mut kept = Vec::new();
     let mut key = false;
     for unit in units(packet) {
@@ -98,9 +101,12 @@ mod tests {
 
     #[test]
     fn sei_and_delimiters_do_not_pass() {
-        let header =
-            [&[0, 0, 0, 1, 0x67, 100, 0, 40, 9][..], &[0, 0, 1, 0x68, 1, 2], &[0, 0, 1, 0x06, 5, 9]]
-                .concat();
+        let header = [
+            &[0, 0, 0, 1, 0x67, 100, 0, 40, 9][..],
+            &[0, 0, 1, 0x68, 1, 2],
+            &[0, 0, 1, 0x06, 5, 9],
+        ]
+        .concat();
         let sets = ParameterSets::find(&header).unwrap();
         assert_eq!(sets.sps, [0x67, 100, 0, 40, 9]);
         assert_eq!(sets.pps, [0x68, 1, 2]);

@@ -160,7 +160,8 @@ impl VideoReader {
     /// Decodes the first picture and learns size and colour from it.
     fn start(&mut self, facts: &StreamFacts, options: &OpenOptions) -> Result<(), MediaError> {
         if !self.decode_frame()? {
-            let detail = ffi::take_last_error().unwrap_or_else(|| "no picture can be decoded".into());
+            let detail =
+                ffi::take_last_error().unwrap_or_else(|| "no picture can be decoded".into());
             return Err(if self.report.truncated {
                 MediaError::Truncated { detail: "not one picture is complete".into() }
             } else {
@@ -239,7 +240,10 @@ impl VideoReader {
     /// [`MediaError::TooLarge`] or [`MediaError::Unsupported`] if a picture
     /// changes to something that is not allowed. Single damaged packets are
     /// no error: see [`VideoFrame::damaged`] and [`Self::report`].
-    #[expect(clippy::should_implement_trait, reason = "fallible; an Iterator of Result invites `?`-less loops")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "fallible; an Iterator of Result invites `?`-less loops"
+    )]
     pub fn next(&mut self) -> Result<Option<Unit>, MediaError> {
         loop {
             if !self.has_frame {
@@ -354,13 +358,13 @@ impl VideoReader {
         let stream = self.packet.stream();
         if stream == self.video {
             self.packets += u64::from(!self.packet.data().is_empty());
-            if self.packet.is_corrupt() {
-                if let Some(pts) = self.packet.pts().or(self.packet.dts()) {
-                    if self.corrupt.len() >= MAX_CORRUPT {
-                        self.corrupt.pop_front();
-                    }
-                    self.corrupt.push_back(pts);
+            if self.packet.is_corrupt()
+                && let Some(pts) = self.packet.pts().or(self.packet.dts())
+            {
+                if self.corrupt.len() >= MAX_CORRUPT {
+                    self.corrupt.pop_front();
                 }
+                self.corrupt.push_back(pts);
             }
             // The decoder was drained before, so it never says "full".
             if self.decoder.send(Some(&self.packet)).is_err() {

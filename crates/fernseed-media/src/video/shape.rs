@@ -37,11 +37,7 @@ fn planes_of(size: Size) -> Vec<Plane> {
 
 /// Size of plane `index` of a 4:2:0 picture.
 const fn plane_size(size: Size, index: usize) -> Size {
-    if index == 0 {
-        size
-    } else {
-        Size::new(size.width.div_ceil(2), size.height.div_ceil(2))
-    }
+    if index == 0 { size } else { Size::new(size.width.div_ceil(2), size.height.div_ceil(2)) }
 }
 
 impl Shaper {
@@ -54,7 +50,8 @@ impl Shaper {
 
     /// Takes a picture's memory back.
     pub(super) fn recycle(&mut self, picture: Picture) {
-        if self.pool.len() < POOL && picture.size() == self.orientation.apply_to_size(self.stored)
+        if self.pool.len() < POOL
+            && picture.size() == self.orientation.apply_to_size(self.stored)
             && matches!(picture.format(), PixelFormat::Yuv420(_))
         {
             self.pool.push(picture.into_planes());
@@ -89,8 +86,11 @@ impl Shaper {
             let [Some(y), Some(cb), Some(cr)] = source else {
                 return Err(failed(AvError::INVALID_DATA));
             };
-            let target =
-                if self.orientation == Orientation::Upright { &mut planes } else { &mut self.between };
+            let target = if self.orientation == Orientation::Upright {
+                &mut planes
+            } else {
+                &mut self.between
+            };
             tone.map(self.stored, full, [y, cb, cr], target);
             if self.orientation != Orientation::Upright {
                 for (i, (from, to)) in self.between.iter().zip(&mut planes).enumerate() {
@@ -102,7 +102,9 @@ impl Shaper {
             let plain = same_size
                 && frame.format() == FrameFormat::Yuv420
                 && full == wanted.full_range
-                && frame.plane(0, self.stored.width as usize, self.stored.height as usize).is_some();
+                && frame
+                    .plane(0, self.stored.width as usize, self.stored.height as usize)
+                    .is_some();
             let frame = if plain {
                 frame
             } else {
@@ -124,7 +126,7 @@ impl Shaper {
             }
         }
         Picture::new(upright, PixelFormat::Yuv420(wanted), planes)
-            .map_err(|_| failed(AvError::INVALID_DATA))
+            .ok().ok_or_else(|| failed(AvError::INVALID_DATA))
     }
 }
 

@@ -84,10 +84,10 @@ impl SoundIn {
                 }
             }
         }
-        if packet.is_none() {
-            if let Ok(channels) = self.resampler.flush() {
-                self.push(channels, blocks);
-            }
+        if packet.is_none()
+            && let Ok(channels) = self.resampler.flush()
+        {
+            self.push(channels, blocks);
         }
     }
 

@@ -299,9 +299,7 @@ impl VideoWriter {
         if let Some(sound) = &mut self.sound {
             let (muxer, start) = (&mut self.muxer, sound.start());
             if sound.length() > 0 {
-                sound
-                    .finish(&mut |data| sound_packet(muxer, data, start))
-                    .map_err(sound_error)?;
+                sound.finish(&mut |data| sound_packet(muxer, data, start)).map_err(sound_error)?;
             }
             span = SoundSpan {
                 start: start.unsigned_abs(),
@@ -374,7 +372,10 @@ fn usual_step(options: &SinkOptions) -> i64 {
 }
 
 /// Opens the video encoder; also gives its codec's Matroska name.
-fn video_encoder(options: &SinkOptions, coded: Size) -> Result<(Encoder, &'static str), MediaError> {
+fn video_encoder(
+    options: &SinkOptions,
+    coded: Size,
+) -> Result<(Encoder, &'static str), MediaError> {
     #[derive(Clone, Copy)]
     enum Codec {
         X264,
@@ -387,7 +388,8 @@ fn video_encoder(options: &SinkOptions, coded: Size) -> Result<(Encoder, &'stati
         Container::WebM => &[(Codec::Vp9, c"libvpx-vp9"), (Codec::Vp8, c"libvpx")],
     };
     let found = candidates.iter().copied().find(|c| encoder_exists(c.1));
-    let (encoder, name) = found.ok_or_else(|| encoder_error("no suitable encoder in this build of FFmpeg"))?;
+    let (encoder, name) =
+        found.ok_or_else(|| encoder_error("no suitable encoder in this build of FFmpeg"))?;
     let rate = planned_rate(options);
     let per_second = rate.0.div_ceil(rate.1.max(1));
     let gop = (per_second * GOP_SECONDS).clamp(12, 300);

@@ -91,7 +91,8 @@ fn random_damage_never_panics() {
 fn a_change_of_size_is_scaled_and_noted() {
     let Some(bench) = Bench::new() else { return };
     clip(&bench, "one.ts", "-c:v libx264 -an -t 1");
-    bench.make("two.ts", "-f lavfi -i testsrc2=s=640x480:r=25:d=1 -c:v libx264 -output_ts_offset 1");
+    bench
+        .make("two.ts", "-f lavfi -i testsrc2=s=640x480:r=25:d=1 -c:v libx264 -output_ts_offset 1");
     let joined = [
         std::fs::read(bench.path("one.ts")).unwrap(),
         std::fs::read(bench.path("two.ts")).unwrap(),

@@ -6,7 +6,13 @@ use fernseed_media::video::{Colour, Hdr, OpenOptions, Unit, VideoReader};
 use std::fs::File;
 
 /// First picture of a grey or coloured 10-bit clip with HDR tags.
-fn first(bench: &Bench, y: u32, cb: u32, cr: u32, transfer: &str) -> (Picture, Option<Hdr>, Colour) {
+fn first(
+    bench: &Bench,
+    y: u32,
+    cb: u32,
+    cr: u32,
+    transfer: &str,
+) -> (Picture, Option<Hdr>, Colour) {
     let input = bench.make(
         "in.mp4",
         &format!(
@@ -16,7 +22,8 @@ fn first(bench: &Bench, y: u32, cb: u32, cr: u32, transfer: &str) -> (Picture, O
              -color_primaries bt2020 -color_trc {transfer} -colorspace bt2020nc -color_range tv"
         ),
     );
-    let mut reader = VideoReader::open(File::open(input).unwrap(), &OpenOptions::default()).unwrap();
+    let mut reader =
+        VideoReader::open(File::open(input).unwrap(), &OpenOptions::default()).unwrap();
     let (hdr, colour) = (reader.info().hdr, reader.info().colour);
     match reader.next().unwrap().unwrap() {
         Unit::Frame(frame) => (frame.picture, hdr, colour),

@@ -138,7 +138,8 @@ pub(crate) fn assert_clean(path: &Path) {
     let packets = probe(path, "-select_streams v:0 -show_entries packet=flags");
     assert_eq!(packets.len(), times(path).len());
     assert!(packets.iter().all(|f| !f.contains('D')), "hidden packets");
-    let Ok(tags) = Command::new("exiftool").args(["-a", "-G1", "-u", "-ee3", "-n"]).arg(path).output()
+    let Ok(tags) =
+        Command::new("exiftool").args(["-a", "-G1", "-u", "-ee3", "-n"]).arg(path).output()
     else {
         return;
     };

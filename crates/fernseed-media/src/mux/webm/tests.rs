@@ -5,8 +5,21 @@ use std::io::Read;
 
 /// Elements that hold elements.
 const MASTERS: &[u32] = &[
-    0x1A45_DFA3, 0x1853_8067, 0x114D_9B74, 0x4DBB, 0x1549_A966, 0x1654_AE6B, 0xAE, 0xE0, 0xE1,
-    0x55B0, 0x1F43_B675, 0xA0, 0x1C53_BB6B, 0xBB, 0xB7,
+    0x1A45_DFA3,
+    0x1853_8067,
+    0x114D_9B74,
+    0x4DBB,
+    0x1549_A966,
+    0x1654_AE6B,
+    0xAE,
+    0xE0,
+    0xE1,
+    0x55B0,
+    0x1F43_B675,
+    0xA0,
+    0x1C53_BB6B,
+    0xBB,
+    0xB7,
 ];
 
 /// All elements with their payloads, parents first; every byte must belong
@@ -52,7 +65,8 @@ fn write(time_base: TimeBase, pts: &[i64], last: i64, sound: u32) -> io::Result<
         time_base,
         colour: crate::video::Colour::BT709.cicp(),
     };
-    let audio = (sound > 0).then_some(AudioTrack { channels: 2, packet_samples: 960, priming: 312 });
+    let audio =
+        (sound > 0).then_some(AudioTrack { channels: 2, packet_samples: 960, priming: 312 });
     let mut webm = WebmWriter::create(file.try_clone().unwrap(), video, audio)?;
     for (i, &t) in pts.iter().enumerate() {
         webm.video(&[i as u8], t, i % 10 == 0)?;
