@@ -5,8 +5,10 @@
 //!
 //! Reads `*.jpg` and `*.png`, writes `STEM.redacted.png` with an ellipse of
 //! the fill colour over each detection, and prints the time detection took.
-//! Thresholds and shapes were tuned on every other photo of a set of masked
-//! faces (the first, third, ... by name) and checked on the rest.
+//! Looks, threshold and box corrections were chosen on every other photo of a
+//! set of masked faces (the first, third, ... by name). The last step of the
+//! margin (`RECOMMENDED_GROW`, `RECOMMENDED_PAD`) was made with both halves in
+//! view, so no part of that set is entirely unseen.
 #![allow(clippy::print_stdout, reason = "a measuring tool talks on standard output")]
 
 use fernseed_core::detect::{Detector, Effort};

@@ -38,7 +38,7 @@ fn halvings(size: Size, start: f32) -> impl Iterator<Item = f32> {
 }
 
 /// The first looks at a still picture: together less than four times the
-/// work of CenterFace at native size.
+/// work of CenterFace at native size, not counting those for dark pictures.
 pub(crate) fn still(size: Size, dark: bool) -> Vec<Look> {
     let mut looks = vec![
         Look::new(CenterFace, 1.0),
