@@ -51,10 +51,31 @@ pub struct SourceSummary {
     pub last_pts: i64,
     /// Digest of all timestamps, see [`TimelineDigest`].
     pub timeline: u64,
-    /// The part that is kept, in ticks: first, and one past the last;
-    /// `None` keeps all.
+    /// The part of the file that is kept. Everything else in this summary
+    /// speaks of that part.
     #[serde(default)]
-    pub span: Option<(i64, i64)>,
+    pub span: KeptSpan,
+}
+
+/// The part of a video that is kept, in microseconds after its first frame;
+/// what lies outside is cut away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeptSpan {
+    /// Where it begins; the beginning of the file if absent.
+    #[serde(default)]
+    pub start: Option<i64>,
+    /// Where it ends, exclusive; the end of the file if absent.
+    #[serde(default)]
+    pub end: Option<i64>,
+}
+
+impl KeptSpan {
+    /// True if nothing is cut away.
+    #[must_use]
+    pub const fn is_all(&self) -> bool {
+        self.start.is_none() && self.end.is_none()
+    }
 }
 
 /// A running 64-bit FNV-1a digest of timestamps, to compare timelines.
@@ -197,6 +218,10 @@ pub struct Plan {
     pub source: SourceSummary,
     /// What was asked for.
     pub policy: Policy,
+    /// Set by a person who has looked at the plan and answers for it:
+    /// doubts are then reported, but hold nothing back.
+    #[serde(default)]
+    pub reviewed: bool,
     /// What is destroyed, in order of `id`.
     pub redactions: Vec<Redaction>,
     /// Frames that are filled whole, because nothing is known about them.
@@ -292,6 +317,27 @@ impl Plan {
         self.blanked.iter().any(|s| (s.first..=s.last).contains(&frame))
     }
 
+    /// Everything a person decided to leave visible at `frame`.
+    #[must_use]
+    pub fn kept_at(&self, frame: u64) -> Vec<Rect> {
+        self.redactions
+            .iter()
+            .filter(|r| r.decision.action == Action::Keep)
+            .filter_map(|r| r.rect_at(frame))
+            .collect()
+    }
+
+    /// Adds redactions under new ids, for instance for people that the audit
+    /// still saw.
+    pub fn extend(&mut self, more: Vec<Redaction>) {
+        let mut next = self.redactions.iter().map(|r| r.id).max().unwrap_or(0);
+        for mut redaction in more {
+            next = next.saturating_add(1);
+            redaction.id = next;
+            self.redactions.push(redaction);
+        }
+    }
+
     /// Everything that is destroyed at `frame`, as `(id, rectangle)`.
     #[must_use]
     pub fn hidden_at(&self, frame: u64) -> Vec<(u32, Rect)> {
@@ -318,9 +364,10 @@ mod tests {
                 first_pts: 0,
                 last_pts: 19,
                 timeline: 7,
-                span: None,
+                span: KeptSpan::default(),
             },
             policy: Policy::default(),
+            reviewed: false,
             redactions: vec![Redaction {
                 id: 1,
                 label: Label::Face,

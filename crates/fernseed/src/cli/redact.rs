@@ -1,0 +1,266 @@
+//! `redact`, `scan` and `apply`.
+
+use super::args::{ApplyArgs, OutputArgs, PolicyArgs, RedactArgs, ScanArgs, SpanArgs};
+use super::plan_file;
+use super::progress::Bars;
+use super::summary;
+use super::terminal::{Problem, Terminal};
+use fernseed::exit::Exit;
+use fernseed::host::batch::{self, exit_of};
+use fernseed::host::inputs::{Destination, Input, Target, collect, create_folders};
+use fernseed::host::interrupt::Interrupt;
+use fernseed::host::job::{Finished, Settings};
+use fernseed::host::workers::Workers;
+use fernseed::protocol::OutputOptions;
+use fernseed::report::{ModelUsed, REPORT_VERSION, Report};
+use fernseed_core::plan::KeptSpan;
+use fernseed_core::policy::{AudioPolicy, Policy};
+use fernseed_sandbox::Level;
+use std::path::{Path, PathBuf};
+
+/// Files in one batch share the cores; a single one gets them all.
+const MAX_JOBS: usize = 64;
+
+pub(crate) fn redact(args: &RedactArgs, out: &Terminal) -> Result<Exit, Problem> {
+    let policy = policy(&args.policy, out)?;
+    let to = Destination {
+        path: args.output.output.clone(),
+        format: args.output.format.map(Into::into),
+    };
+    let collected = collect(&args.inputs, &to).map_err(Problem::usage)?;
+    let mut exit = Exit::Clean;
+    for (_, error) in &collected.failed {
+        out.error(&error.to_string());
+        exit = exit.max(Exit::Input);
+    }
+    if !args.dry_run {
+        create_folders(&collected.inputs).map_err(Problem::io)?;
+    }
+    let jobs = jobs(args.jobs, collected.inputs.len());
+    let settings = Settings {
+        output: output_options(&args.output, span(&args.span)?, jobs),
+        accept_uncertain: args.output.accept_uncertain,
+        dry_run: args.dry_run,
+        names: args.output.report_names,
+        policy,
+    };
+    let workers = start_workers()?;
+    let bars = Bars::new(out, collected.inputs.len(), args.allow_empty);
+    let done = batch::run(&workers, &collected.inputs, None, &settings, jobs, &bars);
+    bars.clear();
+    exit = end(&done, &settings, exit, args.allow_empty, &workers);
+    write_report(&args.output, &settings.policy, done, exit, out)?;
+    Ok(exit)
+}
+
+pub(crate) fn scan(args: &ScanArgs, out: &Terminal) -> Result<Exit, Problem> {
+    let policy = policy(&args.policy, out)?;
+    if let Some(path) = &args.output {
+        plan_file::refuse_existing(path)?;
+    }
+    let settings = Settings {
+        output: OutputOptions {
+            format: None,
+            quality: 85,
+            span: span(&args.span)?,
+            threads: cores(),
+        },
+        accept_uncertain: false,
+        dry_run: true,
+        names: false,
+        policy,
+    };
+    let inputs = [lone_input(&args.input, &Destination::default())?];
+    let workers = start_workers()?;
+    let bars = Bars::new(out, 1, true).to_stderr();
+    let mut done = batch::run(&workers, &inputs, None, &settings, 1, &bars);
+    bars.clear();
+    let exit = end(&done, &settings, Exit::Clean, true, &workers);
+    if let Some(plan) = done.pop().and_then(|f| f.plan) {
+        plan_file::write(&plan, args.output.as_deref(), out)?;
+    }
+    Ok(exit)
+}
+
+pub(crate) fn apply(args: &ApplyArgs, out: &Terminal) -> Result<Exit, Problem> {
+    let plan = plan_file::read(&args.plan)?;
+    let to = Destination {
+        path: args.output.output.clone(),
+        format: args.output.format.map(Into::into),
+    };
+    let inputs = [lone_input(&args.input, &to)?];
+    create_folders(&inputs).map_err(Problem::io)?;
+    let settings = Settings {
+        output: output_options(&args.output, plan.source.span, 1),
+        accept_uncertain: args.output.accept_uncertain,
+        dry_run: false,
+        names: args.output.report_names,
+        policy: plan.policy.clone(),
+    };
+    warn_of_weak_choices(&plan.policy, out);
+    let workers = start_workers()?;
+    let bars = Bars::new(out, 1, true);
+    let done = batch::run(&workers, &inputs, Some(&plan), &settings, 1, &bars);
+    bars.clear();
+    let exit = end(&done, &settings, Exit::Clean, true, &workers);
+    write_report(&args.output, &settings.policy, done, exit, out)?;
+    Ok(exit)
+}
+
+/// The exit code of a run.
+fn end(
+    done: &[Finished],
+    settings: &Settings,
+    so_far: Exit,
+    allow_empty: bool,
+    workers: &Workers,
+) -> Exit {
+    let _ = settings;
+    let worst = done.iter().map(|f| exit_of(&f.report, allow_empty)).max().unwrap_or_default();
+    let interrupted =
+        if workers.interrupted() { Exit::Interrupted } else { Exit::Clean };
+    so_far.max(worst).max(interrupted)
+}
+
+fn lone_input(path: &Path, to: &Destination) -> Result<Input, Problem> {
+    if path.is_dir() {
+        return Err(Problem::usage(format!("{}: is a folder, name one file", path.display())));
+    }
+    let paths = [path.to_owned()];
+    let mut collected = collect(&paths, to).map_err(Problem::usage)?;
+    if let Some((_, error)) = collected.failed.pop() {
+        return Err(Problem::input(error));
+    }
+    collected.inputs.pop().ok_or_else(|| Problem::input(format!("{}: no such file", path.display())))
+}
+
+pub(crate) fn start_workers() -> Result<Workers, Problem> {
+    let interrupt = Interrupt::install().map_err(Problem::io)?;
+    Workers::start(interrupt, Level::B).map_err(|e| {
+        Problem::io(format!("cannot start the sandboxed worker: {e}; see `fernseed doctor`"))
+    })
+}
+
+fn policy(args: &PolicyArgs, out: &Terminal) -> Result<Policy, Problem> {
+    let defaults = Policy { grow: fernseed_detect::RECOMMENDED_GROW, ..Policy::default() };
+    let policy = Policy {
+        treatment: args.style.into(),
+        fill: args.fill,
+        shape: args.shape.into(),
+        grow: args.grow.unwrap_or(defaults.grow),
+        threshold: args.threshold.unwrap_or(defaults.threshold),
+        audio: if args.keep_audio { AudioPolicy::Keep } else { args.audio.into() },
+        ..defaults
+    };
+    policy.check().map_err(Problem::usage)?;
+    if args.scale.is_some() {
+        out.warn("--scale is ignored: fernseed looks at several scales by itself.");
+    }
+    warn_of_weak_choices(&policy, out);
+    Ok(policy)
+}
+
+fn warn_of_weak_choices(policy: &Policy, out: &Terminal) {
+    if !policy.treatment.is_opaque() {
+        out.warn(
+            "mosaic and blur keep a little of what they cover; only the solid style owes nothing \
+             to it.",
+        );
+    }
+    if policy.audio == AudioPolicy::Keep {
+        out.warn("the sound is kept: people can be recognised by their voices.");
+    }
+}
+
+fn span(args: &SpanArgs) -> Result<KeptSpan, Problem> {
+    if let (Some(start), Some(end)) = (args.start, args.end)
+        && end <= start
+    {
+        return Err(Problem::usage("--end must be later than --start"));
+    }
+    Ok(KeptSpan { start: args.start, end: args.end })
+}
+
+fn output_options(args: &OutputArgs, span: KeptSpan, jobs: usize) -> OutputOptions {
+    OutputOptions {
+        format: args
+            .output
+            .as_deref()
+            .and_then(named_format)
+            .or(args.format.map(Into::into)),
+        quality: args.quality,
+        span,
+        threads: (cores() / jobs).max(1),
+    }
+}
+
+fn named_format(path: &Path) -> Option<fernseed::protocol::OutputFormat> {
+    if path.is_dir() {
+        return None;
+    }
+    fernseed::protocol::OutputFormat::from_extension(&path.extension()?.to_string_lossy())
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn jobs(asked: Option<usize>, files: usize) -> usize {
+    asked.unwrap_or_else(cores).clamp(1, MAX_JOBS).min(files.max(1))
+}
+
+fn write_report(
+    args: &OutputArgs,
+    policy: &Policy,
+    done: Vec<Finished>,
+    exit: Exit,
+    out: &Terminal,
+) -> Result<(), Problem> {
+    let Some(path): Option<&PathBuf> = args.report.as_ref() else { return Ok(()) };
+    let report = Report {
+        version: REPORT_VERSION,
+        program: concat!("fernseed ", env!("CARGO_PKG_VERSION")).to_owned(),
+        models: models(),
+        policy: policy.clone(),
+        files: done.into_iter().map(|f| f.report).collect(),
+        exit_code: exit as u8,
+    };
+    let text = serde_json::to_string_pretty(&report).map_err(Problem::io)?;
+    plan_file::write_new(path, &text)?;
+    out.say(&format!("The report is in {}.", path.display()));
+    Ok(())
+}
+
+/// The models that looked.
+pub(crate) fn models() -> Vec<ModelUsed> {
+    fernseed_detect::models()
+        .iter()
+        .map(|m| ModelUsed {
+            name: m.name.to_owned(),
+            licence: m.licence.to_owned(),
+            sha256: m.sha256.to_owned(),
+        })
+        .collect()
+}
+
+/// The target of a file that gets no output.
+pub(crate) fn no_target(path: &Path) -> Input {
+    let target = Target {
+        folder: PathBuf::from("."),
+        stem: path.file_stem().unwrap_or_default().to_owned(),
+        exact: false,
+        format: None,
+    };
+    Input { path: path.to_owned(), from_folder: false, target }
+}
+
+/// Prints what became of a file, for people or as JSON.
+pub(crate) fn show(out: &Terminal, input: &Input, finished: &Finished, to_stderr: bool) {
+    if out.json && !to_stderr {
+        if let Err(problem) = out.json(&finished.report) {
+            out.problem(&problem);
+        }
+        return;
+    }
+    summary::print(out, input, &finished.report, to_stderr);
+}

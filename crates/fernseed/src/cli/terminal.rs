@@ -1,0 +1,89 @@
+//! Standard output and standard error, and who is looking.
+
+use super::args::{Global, When};
+use fernseed::exit::Exit;
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+
+/// Where results, words and problems go.
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    /// True if progress bars are shown.
+    pub(crate) progress: bool,
+}
+
+/// A problem that ends the command.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+}
+
+impl Problem {
+    pub(crate) fn usage(message: impl ToString) -> Self {
+        Self { exit: Exit::Usage, message: message.to_string() }
+    }
+
+    pub(crate) fn io(message: impl ToString) -> Self {
+        Self { exit: Exit::Io, message: message.to_string() }
+    }
+
+    pub(crate) fn input(message: impl ToString) -> Self {
+        Self { exit: Exit::Input, message: message.to_string() }
+    }
+}
+
+impl Terminal {
+    pub(crate) fn new(global: &Global) -> Self {
+        let progress = match global.progress {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => std::io::stderr().is_terminal() && !global.quiet,
+        };
+        Self { json: global.json, quiet: global.quiet, verbose: global.verbose, progress }
+    }
+
+    /// A line for people on standard output; silent with `--json` and `-q`.
+    pub(crate) fn say(&self, line: &str) {
+        if !self.json && !self.quiet {
+            write_line(&mut std::io::stdout().lock(), line);
+        }
+    }
+
+    /// A line on standard output in any case: the result itself.
+    pub(crate) fn result(&self, line: &str) {
+        write_line(&mut std::io::stdout().lock(), line);
+    }
+
+    /// A value as one line of JSON on standard output.
+    pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Problem> {
+        let line = serde_json::to_string(value).map_err(Problem::io)?;
+        self.result(&line);
+        Ok(())
+    }
+
+    /// A warning on standard error; shown unless `-q`.
+    pub(crate) fn warn(&self, line: &str) {
+        if !self.quiet {
+            write_line(&mut std::io::stderr().lock(), &format!("warning: {line}"));
+        }
+    }
+
+    /// A problem on standard error, always.
+    pub(crate) fn problem(&self, problem: &Problem) {
+        self.error(&problem.message);
+    }
+
+    /// An error line on standard error, always.
+    pub(crate) fn error(&self, line: &str) {
+        write_line(&mut std::io::stderr().lock(), &format!("error: {line}"));
+    }
+}
+
+/// Writes a line; a reader that went away (`| head`) is no error.
+fn write_line(to: &mut impl Write, line: &str) {
+    drop(writeln!(to, "{line}"));
+}

@@ -1,0 +1,389 @@
+//! One file from input to verdict: redact, audit, repair what the audit
+//! still sees, publish, hold or withhold.
+
+use super::inputs::Input;
+use super::publish::{PendingOutput, PublishError};
+use super::workers::{Flow, Listener, Said, WorkerError, Workers};
+use crate::protocol::{
+    Failure, FailureKind, OutputFormat, OutputOptions, Phase, Role, SourceFacts, Task,
+};
+use crate::report::{Dropped, FailureReport, FileReport, Hidden, Status};
+use crate::words;
+use fernseed_core::finding::{Finding, FindingCode, Severity, Verdict};
+use fernseed_core::plan::{Action, MediaKind, Plan};
+use fernseed_core::policy::{AudioPolicy, Policy};
+use fernseed_sandbox::WorkerLimits;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// Times that the output is redone because the audit still saw somebody.
+const REPAIRS: usize = 2;
+/// The auditor reports faces from this share of the policy's threshold on:
+/// it looks at a lower threshold than the redactor did.
+const AUDIT_THRESHOLD: f32 = 0.8;
+/// Largest output, bytes.
+const MAX_OUTPUT: u64 = 1 << 42;
+
+/// What is the same for every file of a run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What to hide and how.
+    pub policy: Policy,
+    /// How to write it.
+    pub output: OutputOptions,
+    /// Publish under the final name in spite of doubts.
+    pub accept_uncertain: bool,
+    /// Only look, write nothing.
+    pub dry_run: bool,
+    /// Put names of originals into the report.
+    pub names: bool,
+}
+
+/// A file's report, and its plan if it got that far.
+#[derive(Debug)]
+pub struct Finished {
+    /// What became of it.
+    pub report: FileReport,
+    /// What was destroyed.
+    pub plan: Option<Plan>,
+}
+
+/// Redacts one file by the policy, or renders `plan` if there is one.
+pub fn redact(
+    workers: &Workers,
+    input: &Input,
+    plan: Option<&Plan>,
+    settings: &Settings,
+    listener: &mut dyn Listener,
+) -> Finished {
+    let mut report = empty_report(&input.path, settings);
+    let outcome = attempt(workers, input, plan, settings, listener, &mut report);
+    let plan = match outcome {
+        Ok(plan) => plan,
+        Err(stop) => {
+            stop.write_into(&mut report, input);
+            None
+        }
+    };
+    Finished { report, plan }
+}
+
+/// Why a file did not get to its verdict.
+enum Stop {
+    Worker(WorkerError),
+    Publish(PublishError),
+    Open(std::io::Error),
+    NotAFile,
+    Empty,
+}
+
+impl From<WorkerError> for Stop {
+    fn from(error: WorkerError) -> Self {
+        Self::Worker(error)
+    }
+}
+
+impl From<PublishError> for Stop {
+    fn from(error: PublishError) -> Self {
+        Self::Publish(error)
+    }
+}
+
+impl Stop {
+    fn write_into(self, report: &mut FileReport, input: &Input) {
+        let (kind, message) = match self {
+            Self::Worker(WorkerError::Interrupted) => {
+                report.status = Status::Interrupted;
+                return;
+            }
+            Self::Worker(WorkerError::Failed(Failure { kind: FailureKind::NotMedia, .. }))
+                if input.from_folder =>
+            {
+                report.status = Status::Skipped;
+                return;
+            }
+            Self::Worker(error) => {
+                let hint = words::hint(error.kind());
+                (error.kind(), format!("{error}{hint}"))
+            }
+            Self::Publish(error) => (FailureKind::Io, error.to_string()),
+            Self::Open(error) => {
+                (FailureKind::Io, format!("cannot be opened: {error}; check its permissions"))
+            }
+            Self::NotAFile => (
+                FailureKind::NotMedia,
+                "is not an ordinary file; copy it to one first".to_owned(),
+            ),
+            Self::Empty => (
+                FailureKind::NotMedia,
+                "is empty; check whether copying it went wrong".to_owned(),
+            ),
+        };
+        report.status = Status::Failed;
+        report.verdict = Verdict::Failed;
+        report.failure = Some(FailureReport { kind, message });
+    }
+}
+
+fn attempt(
+    workers: &Workers,
+    input: &Input,
+    plan: Option<&Plan>,
+    settings: &Settings,
+    listener: &mut dyn Listener,
+    report: &mut FileReport,
+) -> Result<Option<Plan>, Stop> {
+    let source = open_input(&input.path)?;
+    let output = settings.output.clone();
+    if settings.dry_run {
+        let task = Task::Scan { policy: settings.policy.clone(), output };
+        let files = [source.as_fd()];
+        let mut said = workers.run(Role::Scan, &files, &task, limits(), listener)?;
+        let plan = take_plan(&mut said)?;
+        note_source(report, &said);
+        note_plan(report, &plan);
+        report.findings = said.findings;
+        report.verdict = Verdict::of(&report.findings);
+        report.status = Status::Planned;
+        return Ok(Some(plan));
+    }
+
+    let mut pending = PendingOutput::create(&input.target.folder)?;
+    let mut guard = NameGuard { input, listener, taken: None, format: None };
+    let (role, task) = match plan {
+        None => (Role::Redact, Task::Redact { policy: settings.policy.clone(), output }),
+        Some(plan) => (Role::Apply, Task::Apply { plan: plan.clone(), output }),
+    };
+    let files = [source.as_fd(), pending.file().as_fd(), source.as_fd()];
+    let files = if plan.is_none() { &files[..] } else { &files[..2] };
+    let first = workers.run(role, files, &task, limits(), &mut guard);
+    if let Some(path) = guard.taken {
+        return Err(PublishError::Exists(path).into());
+    }
+    let format = guard.format;
+    let mut said = first?;
+    let mut plan = match plan {
+        None => take_plan(&mut said)?,
+        Some(plan) => plan.clone(),
+    };
+    let Some(format) = format else { return Err(no_answer("the format of its output").into()) };
+    note_source(report, &said);
+    report.findings = std::mem::take(&mut said.findings);
+
+    let mut audited = audit(workers, &pending, &source, &plan, settings, listener)?;
+    for _ in 0..REPAIRS {
+        if audited.missed.is_empty() || plan.reviewed {
+            break;
+        }
+        // The audit still sees somebody: hide them too and start over.
+        plan.extend(std::mem::take(&mut audited.missed));
+        pending = PendingOutput::create(&input.target.folder)?;
+        let task = Task::Apply { plan: plan.clone(), output: settings.output.clone() };
+        let files = [source.as_fd(), pending.file().as_fd()];
+        workers.run(Role::Apply, &files, &task, limits(), listener)?;
+        audited = audit(workers, &pending, &source, &plan, settings, listener)?;
+    }
+    report.findings.append(&mut audited.findings);
+    note_plan(report, &plan);
+    finish(report, input, pending, format, &plan, settings)?;
+    Ok(Some(plan))
+}
+
+/// Publishes, holds or withholds by the verdict.
+fn finish(
+    report: &mut FileReport,
+    input: &Input,
+    pending: PendingOutput,
+    format: OutputFormat,
+    plan: &Plan,
+    settings: &Settings,
+) -> Result<(), Stop> {
+    let nothing = report.hidden.is_empty() && plan.blanked.is_empty();
+    if nothing {
+        report.findings.push(Finding::new(
+            FindingCode::NothingFound,
+            Severity::Notice,
+            "Nobody was found in this file. Look at it yourself before you publish it.",
+        ));
+    }
+    report.output_format = Some(format);
+    report.verdict = Verdict::of(&report.findings);
+    let published = input.target.published_name(format);
+    let accepted = settings.accept_uncertain || plan.reviewed;
+    let (name, status) = match report.verdict {
+        Verdict::Failed => {
+            report.status = Status::Withheld;
+            return Ok(());
+        }
+        Verdict::NeedsReview if !accepted => (input.target.held_name(format), Status::Held),
+        _ if nothing => (published, Status::NothingFound),
+        _ => (published, Status::Published),
+    };
+    pending.publish(&name)?;
+    report.output = Some(name.to_string_lossy().into_owned());
+    report.status = status;
+    Ok(())
+}
+
+/// Attacks the finished bytes in a fresh worker that can only read them.
+fn audit(
+    workers: &Workers,
+    pending: &PendingOutput,
+    source: &File,
+    plan: &Plan,
+    settings: &Settings,
+    listener: &mut dyn Listener,
+) -> Result<Said, Stop> {
+    pending.sync()?;
+    let finished = pending.reopen_read_only().map_err(Stop::Open)?;
+    let task = Task::Audit {
+        plan: Some(plan.clone()),
+        with_original: true,
+        threshold: plan.policy.threshold * AUDIT_THRESHOLD,
+        threads: settings.output.threads,
+    };
+    let files = [finished.as_fd(), source.as_fd(), source.as_fd()];
+    Ok(workers.run(Role::Audit, &files, &task, limits(), listener)?)
+}
+
+/// Stops the worker before the work if the output's name is taken.
+struct NameGuard<'a> {
+    input: &'a Input,
+    listener: &'a mut dyn Listener,
+    taken: Option<std::path::PathBuf>,
+    format: Option<OutputFormat>,
+}
+
+impl Listener for NameGuard<'_> {
+    fn progress(&mut self, phase: Phase, done: u64, total: Option<u64>) {
+        self.listener.progress(phase, done, total);
+    }
+
+    fn source(&mut self, facts: &SourceFacts) -> Flow {
+        self.format = Some(facts.output);
+        let target = &self.input.target;
+        let names = [target.published_name(facts.output), target.held_name(facts.output)];
+        for name in names {
+            let path = target.folder.join(name);
+            if path.symlink_metadata().is_ok() {
+                self.taken = Some(path);
+                return Flow::Stop;
+            }
+        }
+        self.listener.source(facts)
+    }
+}
+
+/// Opens an input for reading. Pipes and devices are refused without
+/// blocking on them.
+fn open_input(path: &Path) -> Result<File, Stop> {
+    let non_blocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(non_blocking)
+        .open(path)
+        .map_err(Stop::Open)?;
+    let meta = file.metadata().map_err(Stop::Open)?;
+    if !meta.is_file() {
+        return Err(Stop::NotAFile);
+    }
+    if meta.len() == 0 {
+        return Err(Stop::Empty);
+    }
+    Ok(file)
+}
+
+/// Bounds of a worker. Silence is bounded by the host; the wall clock is a
+/// day, since a long video takes long.
+#[must_use]
+pub fn limits() -> WorkerLimits {
+    WorkerLimits {
+        address_space: 8 << 30,
+        cpu_seconds: None,
+        file_size: MAX_OUTPUT,
+        wall: Duration::from_secs(86_400),
+    }
+}
+
+fn no_answer(what: &str) -> WorkerError {
+    WorkerError::Misbehaved(format!("did not say {what}"))
+}
+
+fn take_plan(said: &mut Said) -> Result<Plan, Stop> {
+    said.plan.take().ok_or_else(|| no_answer("its plan").into())
+}
+
+fn empty_report(path: &Path, settings: &Settings) -> FileReport {
+    FileReport {
+        input: settings.names.then(|| path.to_string_lossy().into_owned()),
+        output: None,
+        status: Status::Failed,
+        verdict: Verdict::Failed,
+        kind: None,
+        format: None,
+        output_format: None,
+        size: None,
+        frames: None,
+        seconds: None,
+        hidden: Vec::new(),
+        metadata_dropped: Vec::new(),
+        findings: Vec::new(),
+        not_protected: Vec::new(),
+        sandbox: None,
+        failure: None,
+    }
+}
+
+fn note_source(report: &mut FileReport, said: &Said) {
+    report.sandbox.clone_from(&said.posture);
+    if let Some(facts) = &said.source {
+        report.kind = Some(facts.kind);
+        report.format = Some(facts.format.clone());
+        report.size = Some(facts.size);
+    }
+    report.metadata_dropped = said.inventory.iter().flat_map(|i| &i.items).map(dropped).collect();
+}
+
+fn dropped(item: &fernseed_scrub::Item) -> Dropped {
+    Dropped {
+        category: words::category(item.category).to_owned(),
+        what: item.what.clone(),
+        path: item.path.clone(),
+    }
+}
+
+fn note_plan(report: &mut FileReport, plan: &Plan) {
+    let source = &plan.source;
+    let seconds = |frame: u64| {
+        // Exact times are in the plan's frames; for people an even spread
+        // over the clip is near enough.
+        let length = source.time_base.seconds(source.last_pts - source.first_pts);
+        let last = source.frames.saturating_sub(1).max(1);
+        length * frame as f64 / last as f64
+    };
+    report.frames = Some(source.frames);
+    if source.kind != MediaKind::Still {
+        report.seconds = Some(seconds(source.frames.saturating_sub(1)));
+    }
+    report.hidden = plan
+        .redactions
+        .iter()
+        .filter(|r| r.decision.action == Action::Hide)
+        .filter_map(|r| {
+            let (first, last) = r.span()?;
+            Some(Hidden {
+                id: r.id,
+                frames: (first, last),
+                seconds: (seconds(first), seconds(last)),
+                first_rect: r.keyframes.first()?.rect,
+                confidence: r.evidence.as_ref().map(|e| e.confidence),
+                longest_gap: r.evidence.as_ref().map_or(0, |e| e.longest_gap),
+            })
+        })
+        .collect();
+    let voices = source.kind == MediaKind::Video && plan.policy.audio == AudioPolicy::Keep;
+    report.not_protected = words::not_protected(source.kind, voices);
+}

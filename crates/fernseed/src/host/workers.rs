@@ -1,0 +1,230 @@
+//! Running one task in one sealed worker and collecting what it says.
+
+use super::interrupt::Interrupt;
+use crate::protocol::{Event, Failure, FailureKind, Phase, Role, SourceFacts, Task};
+use fernseed_core::finding::Finding;
+use fernseed_core::plan::{Plan, Redaction};
+use fernseed_sandbox::attack::AttackResult;
+use fernseed_sandbox::{
+    Level, MAX_PLAN_MESSAGE, Posture, SandboxError, WorkerLimits, Zygote, ZygoteConfig, printable,
+};
+use fernseed_scrub::Inventory;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+/// A worker that says nothing for this long is taken for stuck.
+const SILENCE: Duration = Duration::from_secs(180);
+/// How often a waiting host looks at the interrupt flag.
+const POLL: Duration = Duration::from_millis(200);
+/// Longest message of a worker shown to people, in bytes.
+const MAX_TEXT: usize = 400;
+
+/// Starts workers.
+#[derive(Debug)]
+pub struct Workers {
+    zygote: Zygote,
+    interrupt: Interrupt,
+}
+
+/// Everything a worker said until it was done.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// What the source is.
+    pub source: Option<SourceFacts>,
+    /// What the source gives away.
+    pub inventory: Option<Inventory>,
+    /// What was noticed.
+    pub findings: Vec<Finding>,
+    /// What is destroyed.
+    pub plan: Option<Plan>,
+    /// Whom the audit still sees.
+    pub missed: Vec<Redaction>,
+    /// What an audited file holds.
+    pub contents: Vec<String>,
+    /// Forbidden acts and what came of them.
+    pub attack: Vec<AttackResult>,
+    /// Which sandbox layers held.
+    pub posture: Option<Posture>,
+}
+
+/// Why a task was not done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// The worker said so.
+    #[error("{}", .0.message)]
+    Failed(Failure),
+    /// The worker crashed, broke the protocol or was stuck.
+    #[error(
+        "the program that reads the file {0}; the file may be damaged or made to attack programs"
+    )]
+    Misbehaved(String),
+    /// The sandbox does not hold.
+    #[error(transparent)]
+    Sandbox(SandboxError),
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// The caller asked to stop, and knows why.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl WorkerError {
+    /// The kind of failure for the report.
+    #[must_use]
+    pub const fn kind(&self) -> FailureKind {
+        match self {
+            Self::Failed(failure) => failure.kind,
+            Self::Misbehaved(_) => FailureKind::Damaged,
+            _ => FailureKind::Internal,
+        }
+    }
+}
+
+/// Whether to go on after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Kill the worker; [`WorkerError::Stopped`] follows.
+    Stop,
+}
+
+/// What a caller hears while a task runs.
+pub trait Listener {
+    /// A phase has come this far.
+    fn progress(&mut self, phase: Phase, done: u64, total: Option<u64>);
+
+    /// The source is known, the work has not begun.
+    fn source(&mut self, _facts: &SourceFacts) -> Flow {
+        Flow::Continue
+    }
+}
+
+/// Hears nothing.
+#[derive(Debug)]
+pub struct Silent;
+
+impl Listener for Silent {
+    fn progress(&mut self, _: Phase, _: u64, _: Option<u64>) {}
+}
+
+impl Workers {
+    /// Starts the fork server: this same program under its hidden command.
+    ///
+    /// # Errors
+    /// [`SandboxError`] if it cannot be started.
+    pub fn start(interrupt: Interrupt, least: Level) -> Result<Self, SandboxError> {
+        let program = std::env::current_exe()?;
+        let config = ZygoteConfig { minimum: least, ..ZygoteConfig::default() };
+        let zygote = Zygote::start(&program, &["zygote"], config)?;
+        Ok(Self { zygote, interrupt })
+    }
+
+    /// True once the user asked to stop.
+    #[must_use]
+    pub fn interrupted(&self) -> bool {
+        self.interrupt.is_set()
+    }
+
+    /// Runs one task to its end.
+    ///
+    /// # Errors
+    /// [`WorkerError`]; the worker is dead in any case.
+    pub fn run(
+        &self,
+        role: Role,
+        files: &[BorrowedFd<'_>],
+        task: &Task,
+        limits: WorkerLimits,
+        listener: &mut dyn Listener,
+    ) -> Result<Said, WorkerError> {
+        let mut worker = self
+            .zygote
+            .spawn_worker(role as u8, files, limits)
+            .map_err(misbehaved)?;
+        let posture = worker.posture().clone();
+        let mut said = Said { posture: Some(posture), ..Said::default() };
+        worker.control().send(task).map_err(misbehaved)?;
+        let mut heard = Instant::now();
+        loop {
+            if self.interrupt.is_set() {
+                return Err(WorkerError::Interrupted);
+            }
+            let event = match worker.recv_up_to::<Event>(Instant::now() + POLL, MAX_PLAN_MESSAGE) {
+                Ok(event) => event.validate().map_err(|e| {
+                    WorkerError::Misbehaved(format!("sent nonsense ({})", printable(&e, 100)))
+                })?,
+                Err(SandboxError::DeadlinePassed) if heard.elapsed() < SILENCE => continue,
+                Err(error) => return Err(misbehaved(error)),
+            };
+            heard = Instant::now();
+            match event {
+                Event::Progress { phase, done, total } => listener.progress(phase, done, total),
+                Event::Source(mut facts) => {
+                    facts.format = printable(&facts.format, MAX_TEXT);
+                    let flow = listener.source(&facts);
+                    said.source = Some(facts);
+                    if flow == Flow::Stop {
+                        return Err(WorkerError::Stopped);
+                    }
+                }
+                Event::Inventory(inventory) => said.inventory = Some(clean_inventory(inventory)),
+                Event::Findings(list) => {
+                    said.findings.extend(list.into_iter().map(clean_finding));
+                }
+                Event::Plan(plan) => said.plan = Some(*plan),
+                Event::Missed(list) => said.missed = list,
+                Event::Contents(list) => {
+                    said.contents = list.iter().map(|l| printable(l, MAX_TEXT)).collect();
+                }
+                Event::Attack(list) => said.attack = list,
+                Event::Done => {
+                    worker.wait().map_err(misbehaved)?;
+                    return Ok(said);
+                }
+                Event::Failed(failure) => {
+                    let message = printable(&failure.message, MAX_TEXT);
+                    return Err(WorkerError::Failed(Failure { message, ..failure }));
+                }
+            }
+        }
+    }
+}
+
+fn misbehaved(error: SandboxError) -> WorkerError {
+    match error {
+        SandboxError::WorkerDied { status: Some(status) } => {
+            WorkerError::Misbehaved(format!("stopped early ({status})"))
+        }
+        SandboxError::MessageTooLarge { .. }
+        | SandboxError::Malformed { .. }
+        | SandboxError::WallClock { .. }
+        | SandboxError::Truncated
+        | SandboxError::Closed => WorkerError::Misbehaved(format!("misbehaved: {error}")),
+        SandboxError::DeadlinePassed => {
+            WorkerError::Misbehaved("has not answered for minutes".to_owned())
+        }
+        other => WorkerError::Sandbox(other),
+    }
+}
+
+fn clean_finding(mut finding: Finding) -> Finding {
+    finding.message = printable(&finding.message, MAX_TEXT);
+    finding.place.structure = finding.place.structure.map(|s| printable(&s, MAX_TEXT));
+    finding
+}
+
+fn clean_inventory(mut inventory: Inventory) -> Inventory {
+    inventory.container = printable(&inventory.container, MAX_TEXT);
+    for item in &mut inventory.items {
+        item.what = printable(&item.what, MAX_TEXT);
+        item.value = printable(&item.value, MAX_TEXT);
+        item.path = printable(&item.path, MAX_TEXT);
+    }
+    for note in &mut inventory.notes {
+        *note = printable(note, MAX_TEXT);
+    }
+    inventory
+}

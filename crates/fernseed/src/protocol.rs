@@ -1,0 +1,335 @@
+//! What host and worker say to each other.
+//!
+//! The host sends one [`Task`]; the worker answers with [`Event`]s and ends
+//! with [`Event::Done`] or [`Event::Failed`]. Every event is hostile until
+//! its `validate` has passed: a worker has read the file.
+
+use fernseed_core::Size;
+use fernseed_core::finding::Finding;
+use fernseed_core::plan::{KeptSpan, MediaKind, Plan, Redaction};
+use fernseed_core::policy::Policy;
+use fernseed_sandbox::{Validate, attack::AttackResult};
+use fernseed_scrub::Inventory;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Most findings, inventory items or attack results in one event.
+const MAX_LIST: usize = 10_000;
+
+/// The jobs a worker can be started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Role {
+    /// Find, destroy, write. Files: input, output, and the input once more
+    /// for the second pass (a sealed worker cannot duplicate descriptors).
+    Redact = 1,
+    /// Find and plan. Files: input.
+    Scan = 2,
+    /// Write by a plan. Files: input, output.
+    Apply = 3,
+    /// Attack a finished file. Files: finished file, and the original twice
+    /// if there is one.
+    Audit = 4,
+    /// List what a file gives away. Files: input.
+    Inspect = 5,
+    /// Try every forbidden act. Files: any readable file.
+    Attack = 6,
+}
+
+impl Role {
+    /// From the number that crosses the fork server's socket.
+    #[must_use]
+    pub const fn from_u8(value: u8) -> Option<Self> {
+        Some(match value {
+            1 => Self::Redact,
+            2 => Self::Scan,
+            3 => Self::Apply,
+            4 => Self::Audit,
+            5 => Self::Inspect,
+            6 => Self::Attack,
+            _ => return None,
+        })
+    }
+}
+
+/// Formats this program writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// JPEG.
+    Jpeg,
+    /// PNG, animated (APNG) for animations.
+    Png,
+    /// WebP.
+    Webp,
+    /// MP4 with H.264.
+    Mp4,
+    /// WebM with VP9.
+    Webm,
+}
+
+impl OutputFormat {
+    /// The file name extension.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+            Self::Webp => "webp",
+            Self::Mp4 => "mp4",
+            Self::Webm => "webm",
+        }
+    }
+
+    /// From a file name extension, without the dot, in any case.
+    #[must_use]
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        Some(match extension.to_ascii_lowercase().as_str() {
+            "jpg" | "jpeg" => Self::Jpeg,
+            "png" => Self::Png,
+            "webp" => Self::Webp,
+            "mp4" | "m4v" => Self::Mp4,
+            "webm" => Self::Webm,
+            _ => return None,
+        })
+    }
+
+    /// True for the video containers.
+    #[must_use]
+    pub const fn is_video(self) -> bool {
+        matches!(self, Self::Mp4 | Self::Webm)
+    }
+}
+
+/// How the output is written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutputOptions {
+    /// The format, or `None` to choose by the source: JPEG for lossy photos,
+    /// PNG for lossless ones and animations, WebP for WebP, MP4 for video.
+    pub format: Option<OutputFormat>,
+    /// 1 (small) to 100 (best).
+    pub quality: u8,
+    /// The part of a video to keep.
+    pub span: KeptSpan,
+    /// Threads the worker may use.
+    pub threads: usize,
+}
+
+/// What a worker is to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Task {
+    /// Find, destroy, write.
+    Redact {
+        /// What to hide and how.
+        policy: Policy,
+        /// How to write it.
+        output: OutputOptions,
+    },
+    /// Find and plan.
+    Scan {
+        /// What to hide and how.
+        policy: Policy,
+        /// How it would be written.
+        output: OutputOptions,
+    },
+    /// Write by a plan.
+    Apply {
+        /// What to destroy.
+        plan: Plan,
+        /// How to write it.
+        output: OutputOptions,
+    },
+    /// Attack a finished file.
+    Audit {
+        /// What should be destroyed in it; `None` for a foreign file.
+        plan: Option<Plan>,
+        /// True if the second file is the original.
+        with_original: bool,
+        /// Confidence at which the auditor reports a face.
+        threshold: f32,
+        /// Threads the worker may use.
+        threads: usize,
+    },
+    /// List what a file gives away.
+    Inspect,
+    /// Try every forbidden act.
+    Attack,
+}
+
+/// The long steps of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Looking for people.
+    Scan,
+    /// Destroying and writing.
+    Write,
+    /// Attacking the result.
+    Audit,
+}
+
+impl Phase {
+    /// The word shown beside a progress bar.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Scan => "looking",
+            Self::Write => "writing",
+            Self::Audit => "checking",
+        }
+    }
+}
+
+/// What was learned of the source before the work began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceFacts {
+    /// What kind of file it is.
+    pub kind: MediaKind,
+    /// Its format in plain words.
+    pub format: String,
+    /// The format that will be written.
+    pub output: OutputFormat,
+    /// Size of the upright picture.
+    pub size: Size,
+}
+
+/// Why a worker could not do its task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// Not a picture or a video at all.
+    NotMedia,
+    /// A format, codec or feature that is not supported.
+    Unsupported,
+    /// Cut short.
+    Truncated,
+    /// Broken.
+    Damaged,
+    /// Encrypted or protected.
+    Encrypted,
+    /// Larger than the limits.
+    TooLarge,
+    /// The plan does not belong to the file, or is not valid.
+    Plan,
+    /// Reading or writing failed.
+    Io,
+    /// Our fault.
+    Internal,
+}
+
+/// A failure and its explanation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What went wrong.
+    pub kind: FailureKind,
+    /// One English sentence without the file's name.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with its explanation.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// What a worker tells the host.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Event {
+    /// How far a phase is, in frames.
+    Progress {
+        /// The phase.
+        phase: Phase,
+        /// Frames done.
+        done: u64,
+        /// Frames in all, if known.
+        total: Option<u64>,
+    },
+    /// What the source is; sent before the work begins.
+    Source(SourceFacts),
+    /// What the source gives away.
+    Inventory(Inventory),
+    /// Something noticed.
+    Findings(Vec<Finding>),
+    /// What is destroyed.
+    Plan(Box<Plan>),
+    /// People the audit still sees, as redactions that would hide them.
+    Missed(Vec<Redaction>),
+    /// What is in an audited file, in plain words.
+    Contents(Vec<String>),
+    /// Forbidden acts and what came of them.
+    Attack(Vec<AttackResult>),
+    /// The task is done.
+    Done,
+    /// The task failed.
+    Failed(Failure),
+}
+
+impl Validate for Event {
+    type Error = String;
+
+    fn validate(&self) -> Result<(), String> {
+        let bounded = |n: usize, what: &str| {
+            if n > MAX_LIST { Err(format!("{n} {what} in one message")) } else { Ok(()) }
+        };
+        match self {
+            Self::Plan(plan) => plan.check().map_err(|e| e.to_string()),
+            Self::Missed(redactions) => {
+                bounded(redactions.len(), "redactions")?;
+                if redactions.iter().any(|r| {
+                    r.keyframes.is_empty()
+                        || r.keyframes.windows(2).any(|w| w[0].frame >= w[1].frame)
+                        || !r.keyframes.iter().all(|k| k.rect.is_proper())
+                }) {
+                    return Err("a redaction without proper keyframes".to_owned());
+                }
+                Ok(())
+            }
+            Self::Findings(list) => bounded(list.len(), "findings"),
+            Self::Inventory(inventory) => bounded(inventory.items.len(), "items"),
+            Self::Contents(list) => bounded(list.len(), "lines"),
+            Self::Attack(list) => bounded(list.len(), "attacks"),
+            Self::Source(facts) => {
+                if facts.size.width == 0 || facts.size.height == 0 {
+                    return Err("a picture without size".to_owned());
+                }
+                Ok(())
+            }
+            Self::Progress { .. } | Self::Done | Self::Failed(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_survive_the_socket() {
+        for role in
+            [Role::Redact, Role::Scan, Role::Apply, Role::Audit, Role::Inspect, Role::Attack]
+        {
+            assert_eq!(Role::from_u8(role as u8), Some(role));
+        }
+        assert_eq!(Role::from_u8(0), None);
+        assert_eq!(Role::from_u8(99), None);
+    }
+
+    #[test]
+    fn hostile_events_are_refused() {
+        let empty = SourceFacts {
+            kind: MediaKind::Still,
+            format: String::new(),
+            output: OutputFormat::Png,
+            size: Size::new(0, 3),
+        };
+        assert!(Event::Source(empty).validate().is_err());
+        let note = Finding::new(
+            fernseed_core::finding::FindingCode::Note,
+            fernseed_core::finding::Severity::Info,
+            "x",
+        );
+        assert!(Event::Findings(vec![note; MAX_LIST + 1]).validate().is_err());
+        assert!(Event::Done.validate().is_ok());
+    }
+}

@@ -1,0 +1,66 @@
+//! The sentences people read. English; everything here is data for a later
+//! translation.
+
+use crate::protocol::FailureKind;
+use fernseed_core::plan::MediaKind;
+use fernseed_scrub::Category;
+
+/// What a piece of metadata could tell somebody.
+#[must_use]
+pub const fn category(category: Category) -> &'static str {
+    match category {
+        Category::Place => "place",
+        Category::Time => "time",
+        Category::Device => "device",
+        Category::Software => "software",
+        Category::People => "people",
+        Category::Preview => "earlier versions and previews",
+        Category::Hidden => "hidden content",
+        Category::Link => "links to other files",
+        Category::Other => "other",
+    }
+}
+
+/// What to do about a failure, as the end of a sentence.
+#[must_use]
+pub const fn hint(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::NotMedia => {
+            "; only pictures and videos can be redacted (see the table of formats in the README)"
+        }
+        FailureKind::Unsupported => "; convert it to JPEG, PNG or MP4 first",
+        FailureKind::Truncated => "; copy it again from where it came, it is cut short",
+        FailureKind::Damaged => "; copy it again from where it came, or repair it first",
+        FailureKind::Encrypted => "; remove the protection first",
+        FailureKind::TooLarge => "; make it smaller first",
+        FailureKind::Plan => "; make a new plan with `fernseed scan`",
+        FailureKind::Io | FailureKind::Internal => "",
+    }
+}
+
+/// What redacting faces does not protect against.
+#[must_use]
+pub fn not_protected(kind: MediaKind, voices_kept: bool) -> Vec<String> {
+    let mut out = Vec::new();
+    if voices_kept {
+        out.push("Voices: the sound was kept, people can be recognised by their voice.".to_owned());
+    }
+    let body = if kind == MediaKind::Video {
+        "Clothes, body, tattoos and the way people move: only faces were hidden."
+    } else {
+        "Clothes, body and tattoos: only faces were hidden."
+    };
+    out.push(body.to_owned());
+    out.push(
+        "Place and time: signs, buildings, number plates and screens in the picture are still there."
+            .to_owned(),
+    );
+    out.push("The camera: its sensor leaves a trace in every picture that is not removed.".to_owned());
+    out
+}
+
+/// `1 person`, `2 people`.
+#[must_use]
+pub fn people(count: usize) -> String {
+    if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
+}

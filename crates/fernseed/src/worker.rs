@@ -1,0 +1,115 @@
+//! The worker side: what runs inside the sealed process.
+//!
+//! A worker has its files, the control socket and nothing else. It reads one
+//! task, does it, and ends. It may be taken over by the file it reads; the
+//! host believes nothing it says.
+
+mod animation;
+mod audit;
+mod inspect;
+mod lookout;
+mod outbox;
+mod probe;
+mod residual;
+mod still;
+mod video;
+
+use crate::protocol::{Event, Failure, FailureKind, Role, Task};
+use fernseed_detect::FaceFinder;
+use fernseed_sandbox::{MAX_PLAN_MESSAGE, WorkerContext};
+use outbox::Outbox;
+use std::fs::File;
+
+/// What every worker shares, made once in the fork server before any file is
+/// opened and inherited copy-on-write.
+pub struct Prepared {
+    finder: FaceFinder,
+}
+
+impl Prepared {
+    /// Unpacks the weights.
+    ///
+    /// # Errors
+    /// A sentence about what is wrong with the weights.
+    pub fn new() -> Result<Self, String> {
+        let config = fernseed_detect::FinderConfig::default();
+        let finder = FaceFinder::new(config).map_err(|e| e.to_string())?;
+        Ok(Self { finder })
+    }
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prepared")
+    }
+}
+
+/// Does one task and returns the process's exit code.
+pub fn run(prepared: &Prepared, context: WorkerContext) -> i32 {
+    let WorkerContext { role, files, mut control, .. } = context;
+    let task = match control.recv::<Task>(MAX_PLAN_MESSAGE) {
+        Ok(task) => task,
+        Err(_gone) => return 1,
+    };
+    let outbox = Outbox::new(control);
+    let end = match perform(prepared, role, files, task, &outbox) {
+        Ok(()) => Event::Done,
+        Err(failure) => Event::Failed(failure),
+    };
+    i32::from(outbox.send(end).is_err())
+}
+
+fn perform(
+    prepared: &Prepared,
+    role: u8,
+    files: Vec<File>,
+    task: Task,
+    outbox: &Outbox,
+) -> Result<(), Failure> {
+    let mut files = files.into_iter();
+    let mut file = |what: &str| {
+        files.next().ok_or_else(|| {
+            Failure::new(FailureKind::Internal, format!("the worker was not given {what}"))
+        })
+    };
+    let finder = &prepared.finder;
+    match (Role::from_u8(role), task) {
+        (Some(Role::Redact), Task::Redact { policy, output }) => {
+            let work = probe::Work { finder, policy: &policy, output: &output, outbox };
+            let (input, out) = (file("its input")?, file("its output")?);
+            probe::redact(&work, input, file("its input for the second pass")?, out)
+        }
+        (Some(Role::Scan), Task::Scan { policy, output }) => {
+            let work = probe::Work { finder, policy: &policy, output: &output, outbox };
+            probe::scan(&work, file("its input")?)
+        }
+        (Some(Role::Apply), Task::Apply { plan, output }) => {
+            plan.check().map_err(|e| Failure::new(FailureKind::Plan, e.to_string()))?;
+            let policy = plan.policy.clone();
+            let work = probe::Work { finder, policy: &policy, output: &output, outbox };
+            probe::apply(&work, &plan, file("its input")?, file("its output")?)
+        }
+        (Some(Role::Audit), Task::Audit { plan, with_original, threshold, threads }) => {
+            let finished = file("the finished file")?;
+            let original = if with_original {
+                Some((file("the original")?, file("the original's second handle")?))
+            } else {
+                None
+            };
+            let job = audit::Audit {
+                finder,
+                plan: plan.as_ref(),
+                threshold,
+                threads,
+                outbox,
+            };
+            audit::run(&job, finished, original)
+        }
+        (Some(Role::Inspect), Task::Inspect) => inspect::run(file("its input")?, outbox),
+        (Some(Role::Attack), Task::Attack) => {
+            let results = fernseed_sandbox::attack::run_all();
+            outbox.send(Event::Attack(results)).map_err(outbox::gone)
+        }
+        _ => Err(Failure::new(FailureKind::Internal, "the task does not fit the worker's role")),
+    }
+}

@@ -1,0 +1,136 @@
+//! Several pictures in a still-picture container: GIF, APNG, animated WebP.
+//!
+//! Treated like a short video: every frame is looked at, tracks close the
+//! gaps between frames, and the output is an APNG with the source's delays.
+
+use super::lookout::watch;
+use super::probe::{Origin, Work};
+use super::still::{failure, masks};
+use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
+use fernseed_core::Picture;
+use fernseed_core::detect::{Detector, Effort};
+use fernseed_core::plan::{
+    KeptSpan, MediaKind, PLAN_VERSION, Plan, SourceSummary, TimelineDigest,
+};
+use fernseed_core::render::Renderer;
+use fernseed_core::time::TimeBase;
+use fernseed_core::track::plan::redactions;
+use fernseed_core::track::scene::SceneDetector;
+use fernseed_core::track::{TrackSettings, Tracker};
+use fernseed_media::still::{AnimationInfo, AnimationReader, AnimationWriter, Delay};
+use std::fs::File;
+use std::io::BufWriter;
+
+/// The time base of animations' timestamps in plans.
+const TICKS: TimeBase = TimeBase::MILLIS;
+
+/// Tells the host what the source is.
+pub(super) fn announce(
+    work: &Work<'_>,
+    origin: &Origin,
+    info: AnimationInfo,
+) -> Result<(), Failure> {
+    let output = work.output.format.unwrap_or(OutputFormat::Png);
+    if output != OutputFormat::Png {
+        return Err(Failure::new(
+            FailureKind::Unsupported,
+            format!("it is an animation and is written as .png (APNG), not .{}", output.extension()),
+        ));
+    }
+    let format = format!("animated {}", origin.format.name());
+    super::probe::announce(work, MediaKind::Animation, format, output, info.size)
+}
+
+/// Looks at every frame and makes the plan.
+pub(super) fn scan(
+    work: &Work<'_>,
+    origin: &Origin,
+    mut frames: AnimationReader<'_>,
+) -> Result<Plan, Failure> {
+    let AnimationInfo { size, frames: total, .. } = frames.info();
+    announce(work, origin, frames.info())?;
+    let settings = TrackSettings::for_threshold(work.policy.threshold);
+    let mut scenes = SceneDetector::default();
+    let mut timeline = TimelineDigest::default();
+    let (mut count, mut millis, mut last) = (0u64, 0i64, 0i64);
+    let look =
+        |picture: &Picture| work.finder.detect(picture, Effort::Still, settings.floor);
+    let watched = watch(
+        Tracker::new(settings),
+        work.output.threads,
+        &look,
+        &drop,
+        |lookout| -> Result<(), Failure> {
+            while let Some((picture, delay)) = frames.next().map_err(failure)? {
+                timeline.push(millis);
+                last = millis;
+                let cut = scenes.is_cut(&picture);
+                if !lookout.send(count, TICKS.seconds(millis), cut, Some(picture)) {
+                    return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
+                }
+                millis += delay_millis(delay);
+                count += 1;
+                work.outbox.progress(Phase::Scan, count, Some(u64::from(total)))?;
+            }
+            Ok(())
+        },
+    )?;
+    if let Some(frame) = watched.unseen.first() {
+        return Err(Failure::new(
+            FailureKind::Internal,
+            format!("the detectors could not look at frame {frame}"),
+        ));
+    }
+    let tracks = watched.tracker.finish();
+    let plan = Plan {
+        version: PLAN_VERSION,
+        source: SourceSummary {
+            kind: MediaKind::Animation,
+            size,
+            frames: count,
+            time_base: TICKS,
+            first_pts: 0,
+            last_pts: last,
+            timeline: timeline.value(),
+            span: KeptSpan::default(),
+        },
+        policy: work.policy.clone(),
+        reviewed: false,
+        redactions: redactions(&tracks, work.policy, size),
+        blanked: Vec::new(),
+    };
+    work.outbox.tell(Event::Plan(Box::new(plan.clone())))?;
+    Ok(plan)
+}
+
+/// Destroys what the plan names and writes the output.
+pub(super) fn apply(
+    work: &Work<'_>,
+    plan: &Plan,
+    mut frames: AnimationReader<'_>,
+    out: File,
+) -> Result<(), Failure> {
+    let info = frames.info();
+    if info.size != plan.source.size || u64::from(info.frames) != plan.source.frames {
+        return Err(Failure::new(
+            FailureKind::Plan,
+            "the plan was made for another file: its size or number of frames differs",
+        ));
+    }
+    let mut writer =
+        AnimationWriter::new(BufWriter::new(out), info.size, info.frames, info.loops)
+            .map_err(failure)?;
+    let mut renderer = Renderer::new(&plan.policy);
+    let mut number = 0;
+    while let Some((picture, delay)) = frames.next().map_err(failure)? {
+        let redacted = renderer.render(picture, &masks(plan, number));
+        writer.write_frame(&redacted, delay).map_err(failure)?;
+        number += 1;
+        work.outbox.progress(Phase::Write, number, Some(plan.source.frames))?;
+    }
+    writer.finish().map_err(failure)
+}
+
+fn delay_millis(delay: Delay) -> i64 {
+    i64::from(delay.num) * 1000 / i64::from(delay.den.max(1))
+}

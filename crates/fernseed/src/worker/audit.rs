@@ -1,0 +1,467 @@
+//! Attacking a finished file.
+//!
+//! The auditor does not believe the redactor: it is another process that
+//! opens the finished bytes, accounts for every one of them with parsers the
+//! writers do not use, decodes them again, looks for what the plan says is
+//! destroyed, compares timestamps with the original's own, and runs the
+//! detectors on the result at other scales and a lower threshold.
+
+use super::lookout::watch;
+use super::outbox::Outbox;
+use super::residual::visible;
+use super::still::{failure as still_failure, masks, redactions as still_redactions};
+use super::video::{MICROS, Shown};
+use crate::protocol::{Event, Failure, FailureKind, Phase};
+use fernseed_core::Picture;
+use fernseed_core::detect::{Detector, Effort};
+use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
+use fernseed_core::limits::Limits;
+use fernseed_core::plan::{KeptSpan, MediaKind, Plan, TimelineDigest};
+use fernseed_core::policy::Policy;
+use fernseed_core::render::check;
+use fernseed_core::time::TimeBase;
+use fernseed_core::track::plan::redactions;
+use fernseed_core::track::{TrackSettings, Tracker};
+use fernseed_detect::FaceFinder;
+use fernseed_media::still::{self, StillError, StillFrames};
+use fernseed_media::video::timeline;
+use fernseed_scrub::{Accounting, OutputKind};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+/// Most findings of one kind that are listed singly.
+const MAX_LISTED: usize = 20;
+/// Containers whose own timestamps are exact enough to compare with.
+const EXACT_CONTAINERS: [&str; 4] = ["mp4", "mov", "matroska", "webm"];
+
+/// One audit.
+pub(super) struct Audit<'a> {
+    pub(super) finder: &'a FaceFinder,
+    pub(super) plan: Option<&'a Plan>,
+    pub(super) threshold: f32,
+    pub(super) threads: usize,
+    pub(super) outbox: &'a Outbox,
+}
+
+/// Audits `finished`. The original comes as two handles, one to look at and
+/// one to read times from.
+pub(super) fn run(
+    job: &Audit<'_>,
+    mut finished: File,
+    original: Option<(File, File)>,
+) -> Result<(), Failure> {
+    let length = finished.seek(SeekFrom::End(0)).map_err(super::probe::io_failure)?;
+    finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
+    let account = fernseed_scrub::account(&mut finished, length);
+    job.outbox.findings(account.findings.clone())?;
+    let contents = account
+        .structures
+        .iter()
+        .take(1000)
+        .map(|s| format!("{} {}..{}", s.path, s.start, s.end))
+        .collect();
+    job.outbox.tell(Event::Contents(contents))?;
+    finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
+    let video = match (job.plan, account.container) {
+        (Some(plan), _) => plan.source.kind == MediaKind::Video,
+        (None, OutputKind::Unknown) => foreign_is_video(&finished)?,
+        (None, kind) => matches!(kind, OutputKind::Mp4 | OutputKind::WebM),
+    };
+    if video {
+        let original = original.and_then(|(look, file)| {
+            let shown = Shown::open(look, KeptSpan::default(), 1, None).ok()?;
+            Some(Original { container: shown.info().container.clone(), file })
+        });
+        audit_video(job, &account, finished, original)
+    } else {
+        audit_stills(job, finished)
+    }
+}
+
+/// True if a file that is not in one of our forms is no still picture.
+fn foreign_is_video(file: &File) -> Result<bool, Failure> {
+    use std::os::unix::fs::FileExt;
+    let mut head = vec![0; 4096];
+    let read = file.read_at(&mut head, 0).map_err(super::probe::io_failure)?;
+    head.truncate(read);
+    Ok(still::sniff(&head).is_none())
+}
+
+fn no_plan_policy(threshold: f32) -> Policy {
+    Policy { threshold, ..Policy::default() }
+}
+
+fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
+    let limits = Limits::default();
+    let mut bytes = Vec::new();
+    (&mut finished)
+        .take(limits.max_still_bytes)
+        .read_to_end(&mut bytes)
+        .map_err(super::probe::io_failure)?;
+    let mut one = Some(());
+    let mut frames = match still::decode(&bytes, &limits) {
+        Ok(decoded) => decoded.frames,
+        Err(e) if job.plan.is_none() => return Err(still_failure(e)),
+        Err(e) => return job.outbox.findings(vec![undecodable(&e.to_string())]),
+    };
+    let mut next = || match &mut frames {
+        StillFrames::Animation(frames) => Ok(frames.next()?.map(|(picture, _delay)| picture)),
+        StillFrames::One(picture) => Ok::<_, StillError>(one.take().map(|()| picture.clone())),
+    };
+    let policy = job.plan.map_or_else(|| no_plan_policy(job.threshold), |p| p.policy.clone());
+    let total = job.plan.map(|p| p.source.frames);
+    let single = job.plan.is_none_or(|p| p.source.kind == MediaKind::Still);
+    let mut findings = Vec::new();
+    let mut missed = Vec::new();
+    let mut count = 0u64;
+    loop {
+        let picture = match next() {
+            Ok(Some(picture)) => picture,
+            Ok(None) => break,
+            Err(e) => {
+                findings.push(undecodable(&e.to_string()));
+                break;
+            }
+        };
+        check_picture(job, &picture, count, &mut findings);
+        let effort = if single { Effort::Audit } else { Effort::VideoFrame };
+        let found = job
+            .finder
+            .detect(&picture, effort, job.threshold)
+            .map_err(|e| Failure::new(FailureKind::Internal, e.to_string()))?;
+        let (hidden, kept) = job
+            .plan
+            .map_or_else(Default::default, |p| (masks(p, count), p.kept_at(count)));
+        let left = visible(found, &hidden, &kept);
+        for face in &left {
+            findings.push(still_visible(face.confidence).at(Place {
+                first_frame: Some(count),
+                rect: Some(face.rect),
+                ..Place::default()
+            }));
+        }
+        missed.extend(still_redactions(&left, &policy, count));
+        count += 1;
+        job.outbox.progress(Phase::Audit, count, total)?;
+    }
+    if total.is_some_and(|t| t != count) {
+        findings.push(timeline_mismatch(format!(
+            "It has {count} frames instead of {}.",
+            total.unwrap_or_default()
+        )));
+    }
+    job.outbox.findings(bounded(findings))?;
+    job.outbox.tell(Event::Missed(missed))
+}
+
+/// Checks size and masks of one decoded frame.
+fn check_picture(job: &Audit<'_>, picture: &Picture, number: u64, findings: &mut Vec<Finding>) {
+    let Some(plan) = job.plan else { return };
+    if picture.size() != plan.source.size {
+        findings.push(Finding::new(
+            FindingCode::SizeMismatch,
+            Severity::Failure,
+            format!(
+                "It has {}x{} pixels instead of {}x{}.",
+                picture.size().width,
+                picture.size().height,
+                plan.source.size.width,
+                plan.source.size.height
+            ),
+        ));
+        return;
+    }
+    let masks = if plan.is_blanked(number) {
+        let whole = picture.size().rect();
+        vec![fernseed_core::render::Mask { track: u32::MAX, rect: whole }]
+    } else {
+        masks(plan, number)
+    };
+    let blank;
+    let policy = if plan.is_blanked(number) {
+        blank = Policy {
+            treatment: fernseed_core::policy::Treatment::Solid,
+            shape: fernseed_core::policy::Shape::Box,
+            ..plan.policy.clone()
+        };
+        &blank
+    } else {
+        &plan.policy
+    };
+    for result in check::masks(picture, &masks, policy) {
+        if !result.destroyed {
+            findings.push(
+                Finding::new(
+                    FindingCode::RegionNotDestroyed,
+                    Severity::Failure,
+                    format!(
+                        "Region {} is not destroyed (it deviates by {:.1} steps).",
+                        result.mask.track, result.deviation
+                    ),
+                )
+                .at(Place {
+                    first_frame: Some(number),
+                    rect: Some(result.mask.rect),
+                    ..Place::default()
+                }),
+            );
+        }
+    }
+}
+
+fn audit_video(
+    job: &Audit<'_>,
+    account: &Accounting,
+    finished: File,
+    original: Option<Original>,
+) -> Result<(), Failure> {
+    let mut shown = match Shown::open(finished, KeptSpan::default(), job.threads, None) {
+        Ok(shown) => shown,
+        Err(failure) if job.plan.is_none() => return Err(failure),
+        Err(failure) => return job.outbox.findings(vec![undecodable(&failure.message)]),
+    };
+    let time_base = shown.info().time_base;
+    let rate = shown.info().average_rate.unwrap_or((25, 1));
+    // The output was looked at closely when it was made; here every frame is
+    // decoded and checked, and somebody looks a few times a second.
+    let every = (u64::from(rate.0) / u64::from(rate.1.max(1)) / 4).clamp(1, 12);
+    let policy = job.plan.map_or_else(|| no_plan_policy(job.threshold), |p| p.policy.clone());
+    let settings = TrackSettings {
+        threshold: job.threshold,
+        ..TrackSettings::for_threshold(job.threshold)
+    };
+    let look = |picture: &Picture| job.finder.detect(picture, Effort::VideoFrame, settings.floor);
+    let mut findings = Vec::new();
+    let mut times = Vec::new();
+    let total = job.plan.map(|p| p.source.frames);
+    // Detections under masks must not count; the masks of a frame are known
+    // by the frame's number only here, so the filter sits in the feed.
+    let looked = watch(
+        Tracker::new(settings),
+        job.threads,
+        &|numbered: &Numbered| {
+            let found = look(&numbered.picture)?;
+            let (hidden, kept) = job.plan.map_or_else(Default::default, |p| {
+                (masks(p, numbered.number), p.kept_at(numbered.number))
+            });
+            Ok(visible(found, &hidden, &kept))
+        },
+        &drop,
+        |lookout| -> Result<(), Failure> {
+            while let Some((number, frame)) = shown.next()? {
+                times.push(frame.pts);
+                if frame.damaged {
+                    findings.push(undecodable(&format!("frame {number} is damaged")));
+                }
+                check_picture(job, &frame.picture, number, &mut findings);
+                let seconds = time_base.seconds(frame.pts);
+                let picture = number
+                    .is_multiple_of(every)
+                    .then_some(Numbered { number, picture: frame.picture });
+                if !lookout.send(number, seconds, false, picture) {
+                    return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
+                }
+                job.outbox.progress(Phase::Audit, number + 1, total)?;
+            }
+            Ok(())
+        },
+    );
+    let watched = match looked {
+        Ok(watched) => watched,
+        Err(failure) if job.plan.is_none() => return Err(failure),
+        Err(failure) => return job.outbox.findings(vec![undecodable(&failure.message)]),
+    };
+    let tracks = watched.tracker.finish();
+    for track in &tracks {
+        let seen = track.points.iter().find(|p| p.seen);
+        findings.push(still_visible(track.confidence).at(Place {
+            first_frame: seen.map(|p| p.frame),
+            last_frame: track.points.iter().rev().find(|p| p.seen).map(|p| p.frame),
+            seconds: seen
+                .and_then(|p| times.get(p.frame as usize))
+                .map(|pts| time_base.seconds(*pts)),
+            rect: seen.map(|p| p.rect),
+            ..Place::default()
+        }));
+    }
+    let size = shown.info().size;
+    check_times(job, account, &times, time_base, original, &mut findings);
+    job.outbox.findings(bounded(findings))?;
+    job.outbox.tell(Event::Missed(redactions(&tracks, &policy, size)))
+}
+
+/// A picture that knows its frame.
+struct Numbered {
+    number: u64,
+    picture: Picture,
+}
+
+/// Compares the timestamps that a decoder of the output sees with those in
+/// its tables, with the plan's, and with the original's own.
+fn check_times(
+    job: &Audit<'_>,
+    account: &Accounting,
+    decoded: &[i64],
+    time_base: TimeBase,
+    original: Option<Original>,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(plan) = job.plan else { return };
+    if decoded.len() as u64 != plan.source.frames {
+        findings.push(timeline_mismatch(format!(
+            "It has {} frames instead of {}.",
+            decoded.len(),
+            plan.source.frames
+        )));
+        return;
+    }
+    let mut digest = TimelineDigest::default();
+    let mut exact = true;
+    for pts in decoded {
+        match exact_rescale(*pts, time_base, plan.source.time_base) {
+            Some(pts) => digest.push(pts),
+            None => exact = false,
+        }
+    }
+    // WebM counts in ticks of its own; there the comparison is within one.
+    let webm = account.container == OutputKind::WebM;
+    if !webm && (!exact || digest.value() != plan.source.timeline) {
+        findings.push(timeline_mismatch("Its timestamps are not those of the source.".into()));
+    }
+    if let Some(table) = &account.video {
+        let ticks = TimeBase::new(1, table.timescale.max(1)).unwrap_or(TimeBase::MILLIS);
+        let same = table.presentation_times.len() == decoded.len()
+            && table.presentation_times.iter().zip(decoded).all(|(a, b)| {
+                let (a, b) = (ticks.seconds(*a), time_base.seconds(*b));
+                (a - b).abs() < if webm { 2e-3 } else { 1e-6 }
+            });
+        if !same {
+            findings.push(timeline_mismatch(
+                "Its tables and a decoder disagree about its timestamps.".into(),
+            ));
+        }
+    }
+    if let Some(original) = original {
+        compare_with_original(plan, original, findings);
+    }
+}
+
+/// Compares the plan's timestamps with what the original's container says.
+fn compare_with_original(
+    plan: &Plan,
+    original: Original,
+    findings: &mut Vec<Finding>,
+) {
+    let Original { container, file } = original;
+    let Ok((times, time_base)) = timeline(file, &Limits::default()) else {
+        // Some containers have no times of their own; the decoder made them.
+        return;
+    };
+    let Some(first) = times.first().copied() else { return };
+    let span = plan.source.span;
+    let inside = |pts: &&i64| {
+        let micros = time_base.rescale(**pts - first, MICROS).unwrap_or(i64::MAX);
+        span.start.is_none_or(|s| micros >= s) && span.end.is_none_or(|e| micros < e)
+    };
+    let kept: Vec<i64> = times.iter().filter(inside).copied().collect();
+    let shift = kept.first().map_or(0, |f| plan.source.first_pts - f);
+    let mut digest = TimelineDigest::default();
+    kept.iter().for_each(|pts| digest.push(pts + shift));
+    let same = kept.len() as u64 == plan.source.frames && digest.value() == plan.source.timeline;
+    let shifted = shift != 0 && span.is_all() && first >= 0;
+    if same && !shifted {
+        return;
+    }
+    // A container without reliable times, or one with damaged packets, says
+    // something else than its decoder; that is worth knowing, no refutation.
+    let exact = EXACT_CONTAINERS.iter().any(|c| container.contains(c));
+    let severity = if exact && plan.blanked.is_empty() {
+        Severity::Doubt
+    } else {
+        Severity::Info
+    };
+    findings.push(Finding::new(
+        FindingCode::TimelineMismatch,
+        severity,
+        format!(
+            "The original's container lists {} frames, {} could be decoded and were written.",
+            kept.len(),
+            plan.source.frames
+        ),
+    ));
+}
+
+/// The original, and what kind of container it is.
+struct Original {
+    container: String,
+    file: File,
+}
+
+/// `ticks` in another base if that is possible without rounding.
+fn exact_rescale(ticks: i64, from: TimeBase, to: TimeBase) -> Option<i64> {
+    let there = from.rescale(ticks, to)?;
+    (to.rescale(there, from)? == ticks).then_some(there)
+}
+
+fn undecodable(why: &str) -> Finding {
+    Finding::new(
+        FindingCode::OutputUndecodable,
+        Severity::Failure,
+        format!("The finished file does not decode cleanly: {why}."),
+    )
+}
+
+fn timeline_mismatch(message: String) -> Finding {
+    Finding::new(FindingCode::TimelineMismatch, Severity::Failure, message)
+}
+
+fn still_visible(confidence: f32) -> Finding {
+    Finding::new(
+        FindingCode::StillVisible,
+        Severity::Doubt,
+        format!("Somebody may still be visible here (confidence {confidence:.2})."),
+    )
+}
+
+/// Bounds the findings of each kind, so that a hostile or broken file cannot
+/// drown the report.
+fn bounded(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut count = std::collections::BTreeMap::new();
+    let mut out = Vec::new();
+    for finding in findings {
+        let n = count.entry(finding.code).or_insert((0usize, finding.severity));
+        n.0 += 1;
+        n.1 = n.1.max(finding.severity);
+        if n.0 <= MAX_LISTED {
+            out.push(finding);
+        }
+    }
+    for (code, (n, severity)) in count {
+        if n > MAX_LISTED {
+            let more = n - MAX_LISTED;
+            out.push(Finding::new(code, severity, format!("And {more} more of these.")));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rescaling_that_rounds_is_noticed() {
+        let base = |num, den| TimeBase::new(num, den).unwrap();
+        assert_eq!(exact_rescale(1001, base(1, 30000), base(1001, 30000)), Some(1));
+        assert_eq!(exact_rescale(1000, base(1, 30000), base(1001, 30000)), None);
+        assert_eq!(exact_rescale(5, base(1, 25), base(1, 1000)), Some(200));
+    }
+
+    #[test]
+    fn findings_are_bounded_but_keep_their_weight() {
+        let many = (0..100).map(|_| undecodable("x")).collect();
+        let few = bounded(many);
+        assert_eq!(few.len(), MAX_LISTED + 1);
+        assert_eq!(few[MAX_LISTED].severity, Severity::Failure);
+    }
+}
