@@ -118,6 +118,30 @@ fn settle_alpha(mut rgba: Vec<u8>) -> Result<(Vec<u8>, bool), StillError> {
     Ok((rgb, false))
 }
 
+/// Straight alpha from premultiplied, in place; alpha is last of `n`.
+pub(super) fn unmultiply<T: Copy + Into<u32> + TryFrom<u32>>(
+    samples: &mut [T],
+    n: usize,
+    top: u32,
+) {
+    for pixel in samples.chunks_exact_mut(n) {
+        let Some((alpha, colours)) = pixel.split_last_mut() else { continue };
+        let alpha: u32 = (*alpha).into();
+        if alpha == 0 || alpha == top {
+            continue;
+        }
+        for colour in colours {
+            let value: u32 = (*colour).into();
+            let straight =
+                (u64::from(value) * u64::from(top) + u64::from(alpha / 2)) / u64::from(alpha);
+            let straight = u32::try_from(straight).unwrap_or(top).min(top);
+            if let Ok(straight) = T::try_from(straight) {
+                *colour = straight;
+            }
+        }
+    }
+}
+
 fn packed(
     size: Size,
     format: PixelFormat,

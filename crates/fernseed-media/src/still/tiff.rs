@@ -3,7 +3,7 @@
 use super::StillError;
 use super::colour::Colour;
 use super::guard::{allowed, guarded, packed_len, zeroed};
-use super::raster::{Channels, Raster, Samples};
+use super::raster::{Channels, Raster, Samples, unmultiply};
 use fernseed_core::finding::{Finding, FindingCode, Severity};
 use fernseed_core::limits::Limits;
 use fernseed_core::{Orientation, Size};
@@ -225,26 +225,6 @@ fn from_ycbcr(samples: &mut [u8]) {
         let (cb, cr) = (cb - 128.0, cr - 128.0);
         let rgb = [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb];
         *pixel = rgb.map(|v| v.round().clamp(0.0, 255.0) as u8);
-    }
-}
-
-/// Straight alpha from premultiplied, in place; alpha is last of `n`.
-fn unmultiply<T: Copy + Into<u32> + TryFrom<u32>>(samples: &mut [T], n: usize, top: u32) {
-    for pixel in samples.chunks_exact_mut(n) {
-        let Some((alpha, colours)) = pixel.split_last_mut() else { continue };
-        let alpha: u32 = (*alpha).into();
-        if alpha == 0 || alpha == top {
-            continue;
-        }
-        for colour in colours {
-            let value: u32 = (*colour).into();
-            let straight =
-                (u64::from(value) * u64::from(top) + u64::from(alpha / 2)) / u64::from(alpha);
-            let straight = u32::try_from(straight).unwrap_or(top).min(top);
-            if let Ok(straight) = T::try_from(straight) {
-                *colour = straight;
-            }
-        }
     }
 }
 
