@@ -68,7 +68,7 @@ impl Claims {
         self.finding(FindingCode::UnknownStructure, path, start, end, message);
     }
 
-    /// A finding of any code.
+    /// A finding of any code; an empty range stands for no place in the file.
     pub(super) fn finding(
         &mut self,
         code: FindingCode,
@@ -82,7 +82,7 @@ impl Claims {
         }
         let place = Place {
             structure: (!path.is_empty()).then(|| path.to_owned()),
-            bytes: Some((start, end)),
+            bytes: (start < end).then_some((start, end)),
             ..Place::default()
         };
         self.findings.push(Finding::new(code, Severity::Failure, message).at(place));
