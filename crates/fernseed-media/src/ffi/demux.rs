@@ -27,6 +27,10 @@ struct Source {
     file: File,
     position: u64,
     size: u64,
+    /// Where reads land before they are copied. libavformat's own buffer
+    /// must stay as it is when nothing could be read: it still holds data
+    /// that will be sought back to.
+    scratch: Vec<u8>,
 }
 
 /// A positioned read that leaves the file's own position alone.
@@ -46,16 +50,17 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
     let Ok(wanted) = usize::try_from(length) else { return av::AVERROR(libc_errno::EINVAL) };
     // SAFETY: opaque is the Source made in Demuxer::open and lives until
     // the context is closed; libavformat calls from one thread at a time.
-    // The buffer is writable for `length` bytes by the callback's contract.
-    let (source, buffer) = unsafe {
-        ptr::write_bytes(buffer, 0, wanted);
-        (&mut *opaque.cast::<Source>(), std::slice::from_raw_parts_mut(buffer, wanted))
-    };
+    let source = unsafe { &mut *opaque.cast::<Source>() };
+    let wanted = wanted.min(source.scratch.len());
     loop {
-        match read_at(&source.file, buffer, source.position) {
+        match read_at(&source.file, &mut source.scratch[..wanted], source.position) {
             Ok(0) => return av::AVERROR_EOF,
             Ok(n) => {
+                let n = n.min(wanted);
                 source.position = source.position.saturating_add(n as u64);
+                // SAFETY: the buffer is writable for `length` >= n bytes by
+                // the callback's contract; scratch holds n bytes and is ours.
+                unsafe { ptr::copy_nonoverlapping(source.scratch.as_ptr(), buffer, n) };
                 return n as c_int;
             }
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
@@ -254,9 +259,9 @@ impl Demuxer {
     /// Opens a container from the start of a file and looks at its streams.
     pub(crate) fn open(mut file: File) -> Result<Self, AvError> {
         super::init();
-        let size =
-            file.seek(SeekFrom::End(0)).ok().ok_or(AvError(av::AVERROR(libc_errno::EIO)))?;
-        let source = Box::into_raw(Box::new(Source { file, position: 0, size }));
+        let size = file.seek(SeekFrom::End(0)).ok().ok_or(AvError(av::AVERROR(libc_errno::EIO)))?;
+        let source =
+            Box::into_raw(Box::new(Source { file, position: 0, size, scratch: vec![0; BUFFER] }));
         let mut this = Self { context: ptr::null_mut(), io: ptr::null_mut(), source };
         // SAFETY: every allocation is checked before use and stored in
         // `this`, whose Drop frees what exists at any early return. The
@@ -378,9 +383,7 @@ impl Demuxer {
         let p = unsafe { s.codecpar.as_ref() }?;
         let known = |v: i64| (v != av::AV_NOPTS_VALUE).then_some(v);
         let kind = match p.codec_type {
-            av::AVMediaType::VIDEO
-                if s.disposition & av::AV_DISPOSITION_ATTACHED_PIC != 0 =>
-            {
+            av::AVMediaType::VIDEO if s.disposition & av::AV_DISPOSITION_ATTACHED_PIC != 0 => {
                 StreamKind::Picture
             }
             av::AVMediaType::VIDEO => StreamKind::Video,

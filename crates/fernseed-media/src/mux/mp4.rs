@@ -177,7 +177,8 @@ impl Mp4Writer {
         let start = self.position;
         let mut size = 0_u32;
         for unit in units {
-            let length = u32::try_from(unit.len()).ok().ok_or_else(|| refuse("a picture is too large"))?;
+            let length =
+                u32::try_from(unit.len()).ok().ok_or_else(|| refuse("a picture is too large"))?;
             size = length
                 .checked_add(4)
                 .and_then(|l| size.checked_add(l))
@@ -243,7 +244,8 @@ impl Mp4Writer {
         // negative one, and the edit list takes the move back.
         let shift = self.video_samples.offsets.values().min().unwrap_or(0).min(0).unsigned_abs();
         let start = u64::try_from(i128::from(first) * i128::from(self.video.time_base.num))
-            .ok().ok_or_else(|| refuse("the video starts too late"))?;
+            .ok()
+            .ok_or_else(|| refuse("the video starts too late"))?;
         let length = self.video_samples.durations.sum();
         let mut tracks = vec![boxes::Track {
             kind: boxes::Kind::Video(&self.video),

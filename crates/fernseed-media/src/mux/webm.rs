@@ -235,7 +235,8 @@ impl WebmWriter {
             }
         }
         let relative = i16::try_from(block.time - self.cluster.start)
-            .ok().ok_or_else(|| refuse("a block is too far from its cluster"))?;
+            .ok()
+            .ok_or_else(|| refuse("a block is too far from its cluster"))?;
         let mut payload = Vec::with_capacity(block.data.len() + 4);
         payload.push(0x80 | block.track);
         payload.extend_from_slice(&relative.to_be_bytes());

@@ -38,9 +38,9 @@ const REFERENCE_WHITE: f32 = 203.0;
 pub(super) struct ToneMap {
     hdr: Hdr,
     /// `[cb][cr][y]`: output luma for a limited-range input.
-    luma: Vec<u8>,
+    luma: Vec<[u8; LUMA]>,
     /// `[cb][cr][y / 4]`: output Cb and Cr.
-    chroma: Vec<[u8; 2]>,
+    chroma: Vec<[[u8; 2]; COARSE]>,
 }
 
 impl std::fmt::Debug for ToneMap {
@@ -133,8 +133,8 @@ fn map_codes(hdr: Hdr, y: f32, cb: f32, cr: f32) -> [u8; 3] {
 impl ToneMap {
     /// Computes the tables of a curve (some tens of milliseconds).
     pub(super) fn new(hdr: Hdr) -> Self {
-        let mut luma = Vec::with_capacity(CHROMA * CHROMA * LUMA);
-        let mut chroma = Vec::with_capacity(CHROMA * CHROMA * COARSE);
+        let mut luma = Vec::with_capacity(CHROMA * CHROMA);
+        let mut chroma = Vec::with_capacity(CHROMA * CHROMA);
         let code = |i: usize| (i * CHROMA_STEP) as f32;
         let mut column = [[0_u8; 3]; COARSE + 1];
         for cb in 0..CHROMA {
@@ -143,12 +143,12 @@ impl ToneMap {
                     *to = map_codes(hdr, (i * LUMA / COARSE) as f32, code(cb), code(cr));
                 }
                 let step = LUMA / COARSE;
-                for y in 0..LUMA {
+                luma.push(std::array::from_fn(|y| {
                     let (i, t) = (y / step, y % step);
                     let (a, b) = (usize::from(column[i][0]), usize::from(column[i + 1][0]));
-                    luma.push(((a * (step - t) + b * t + step / 2) / step) as u8);
-                }
-                chroma.extend(column.iter().take(COARSE).map(|&[_, u, v]| [u, v]));
+                    ((a * (step - t) + b * t + step / 2) / step) as u8
+                }));
+                chroma.push(std::array::from_fn(|y| [column[y][1], column[y][2]]));
             }
         }
         Self { hdr, luma, chroma }
@@ -183,6 +183,7 @@ impl ToneMap {
                 pairs.zip(cb_to.iter_mut().zip(cr_to.iter_mut())).enumerate()
             {
                 let cell = Cell::at(limit(word(cb), true), limit(word(cr), true));
+                let rows = cell.points.map(|p| &self.luma[p]);
                 let x = 2 * cx;
                 let at = |row: &[u8], x: usize| {
                     row.get(2 * x..2 * x + 2).map(|w| usize::from(limit(word(w), false)))
@@ -193,7 +194,7 @@ impl ToneMap {
                 let d = at(bottom, x + 1).unwrap_or(c);
                 let put = |row: &mut [u8], x: usize, y: usize| {
                     if let Some(to) = row.get_mut(x) {
-                        *to = cell.luma(&self.luma, y);
+                        *to = cell.luma(rows, y);
                     }
                 };
                 put(row0, x, a);
@@ -256,18 +257,18 @@ impl Cell {
         }
     }
 
-    fn luma(&self, table: &[u8], y: usize) -> u8 {
+    fn luma(&self, rows: [&[u8; LUMA]; 4], y: usize) -> u8 {
         let mut sum = 1 << (WEIGHT_BITS - 1);
-        for (point, weight) in self.points.iter().zip(self.weights) {
-            sum += u32::from(table[point * LUMA + (y & (LUMA - 1))]) * weight;
+        for (row, weight) in rows.iter().zip(self.weights) {
+            sum += u32::from(row[y & (LUMA - 1)]) * weight;
         }
         (sum >> WEIGHT_BITS) as u8
     }
 
-    fn chroma(&self, table: &[[u8; 2]], y: usize) -> [u8; 2] {
+    fn chroma(&self, table: &[[[u8; 2]; COARSE]], y: usize) -> [u8; 2] {
         let (mut u, mut v) = (1 << (WEIGHT_BITS - 1), 1 << (WEIGHT_BITS - 1));
-        for (point, weight) in self.points.iter().zip(self.weights) {
-            let [a, b] = table[point * COARSE + (y & (COARSE - 1))];
+        for (&point, weight) in self.points.iter().zip(self.weights) {
+            let [a, b] = table[point][y & (COARSE - 1)];
             u += u32::from(a) * weight;
             v += u32::from(b) * weight;
         }

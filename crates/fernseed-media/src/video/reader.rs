@@ -218,6 +218,12 @@ impl VideoReader {
         add(self.clock.shifts, "jumps back in time; the timeline was moved on");
         add(self.clock.invented, "frames had no time of their own");
         add(report.skipped_sound, "pieces of the sound could not be decoded");
+        if report.decoder_messages > 0 && report.damaged + report.skipped_packets == 0 {
+            let count = report.decoder_messages;
+            report
+                .notes
+                .push(format!("the decoder complained {count} times, but no frame is marked"));
+        }
         report
     }
 
@@ -344,6 +350,10 @@ impl VideoReader {
                 if !error.is_eof() {
                     self.report.truncated = true;
                     self.note(format!("the file cannot be read to its end: {}", words(error)));
+                } else if ffi::take_last_error().is_some_and(|l| l.contains("prematurely")) {
+                    // Matroska says this in its log only.
+                    self.report.truncated = true;
+                    self.note("the file is cut off: its last part is incomplete");
                 }
                 self.draining = true;
                 if self.decoder.send(None).is_err() {

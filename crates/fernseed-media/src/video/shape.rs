@@ -126,7 +126,8 @@ impl Shaper {
             }
         }
         Picture::new(upright, PixelFormat::Yuv420(wanted), planes)
-            .ok().ok_or_else(|| failed(AvError::INVALID_DATA))
+            .ok()
+            .ok_or_else(|| failed(AvError::INVALID_DATA))
     }
 }
 

@@ -37,6 +37,10 @@ fn a_cut_off_file_gives_what_is_there_and_says_so() {
     let run = bench.transcode(&path, Container::Mp4, false);
     assert!(run.report.truncated, "{:#?}", run.report);
     assert!((20..100).contains(&run.summary.frames), "{}", run.summary.frames);
+    let data = clip(&bench, "in.mkv", "-c:v libx264 -g 25 -an");
+    let path = bench.path("cut.mkv");
+    std::fs::write(&path, &data[..data.len() * 6 / 10]).unwrap();
+    assert!(bench.transcode(&path, Container::Mp4, false).report.truncated);
     let headless = clip(&bench, "in2.mp4", "-c:v libx264 -an");
     std::fs::write(&path, &headless[..headless.len() * 6 / 10]).unwrap();
     let error = VideoReader::open(File::open(&path).unwrap(), &OpenOptions::default()).unwrap_err();

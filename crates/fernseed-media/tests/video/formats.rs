@@ -127,6 +127,10 @@ fn codecs_and_containers() {
         ("in.ts", "320x240", "25", "-c:v mpeg2video -bf 2 -q:v 4"),
         ("in.mpg", "320x240", "25", "-c:v mpeg2video -bf 2 -q:v 4"),
         ("h264.ts", "320x240", "30", "-c:v libx264 -bf 3"),
+        // The 33-bit clock of a transport stream runs over after 0.7 s.
+        ("wrap.ts", "320x240", "25", "-c:v libx264 -bf 2 -output_ts_offset 95443"),
+        // A file that fits libavformat's buffer whole.
+        ("small.ts", "64x48", "25", "-c:v libx264 -bf 2 -crf 40"),
         ("mjpeg.avi", "320x240", "15", "-c:v mjpeg -pix_fmt yuvj422p"),
         ("mpeg4.avi", "320x240", "25", "-c:v mpeg4 -vtag XVID"),
         ("in.mov", "320x240", "25", "-c:v prores -profile:v 2"),
