@@ -9,6 +9,7 @@
 mod codec;
 mod meta;
 mod properties;
+mod sps;
 mod yuv;
 
 use super::StillError;

@@ -1,5 +1,6 @@
 //! The two codecs of HEIF pictures, behind one type of result.
 
+use super::sps;
 use super::yuv::{Chroma, Yuv};
 use crate::still::StillError;
 use crate::still::guard::{allowed, guarded};
@@ -21,6 +22,8 @@ pub(super) fn hevc(config: &[u8], data: &[u8], limits: &Limits) -> Result<Yuv, S
         slices.push(unit);
         rest = after;
     }
+    // The first set of type 33; there is one in every file.
+    let signal = sps::signal(sets.iter().find(|s| matches!(s, [0x42, ..])).unwrap_or(&&[][..]));
     guarded("HEVC", || {
         let info = hevc::probe(&sets).map_err(explain)?;
         allowed(info.width, info.height, limits)?;
@@ -38,11 +41,10 @@ pub(super) fn hevc(config: &[u8], data: &[u8], limits: &Limits) -> Result<Yuv, S
             luma_stride: frame.y_stride as usize,
             chroma_stride: frame.c_stride as usize,
             planes: [frame.y, frame.cb, frame.cr],
-            // Cameras that write no code points write full-range BT.601.
-            primaries: 2,
-            transfer: 2,
-            matrix: 6,
-            full_range: true,
+            primaries: signal.primaries,
+            transfer: signal.transfer,
+            matrix: signal.matrix,
+            full_range: signal.full_range,
         })
     })
 }
