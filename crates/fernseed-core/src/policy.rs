@@ -63,6 +63,9 @@ pub struct Policy {
     /// Sides of the covered region relative to the found box: 1.0 covers
     /// just the box. 1.0 to 4.0.
     pub grow: f32,
+    /// Pixels added on every side after growing; what keeps small faces
+    /// covered. 0 to 64.
+    pub pad: f32,
     /// Confidence at which a thing is hidden on its own evidence, 0 to 1.
     /// Weaker ones are hidden too where a track supports them.
     pub threshold: f32,
@@ -91,7 +94,8 @@ impl Default for Policy {
             treatment: Treatment::Solid,
             fill: [0, 0, 0],
             shape: Shape::Ellipse,
-            grow: 1.3,
+            grow: 1.32,
+            pad: 4.0,
             threshold: 0.5,
             audio: AudioPolicy::Drop,
         }
@@ -104,8 +108,11 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`] names the first setting that is out of range.
     pub fn check(&self) -> Result<(), PolicyError> {
-        let ranges =
-            [("grow", self.grow, 1.0_f32, 4.0_f32), ("threshold", self.threshold, 0.05, 1.0)];
+        let ranges = [
+            ("grow", self.grow, 1.0_f32, 4.0_f32),
+            ("pad", self.pad, 0.0, 64.0),
+            ("threshold", self.threshold, 0.05, 1.0),
+        ];
         for (field, value, low, high) in ranges {
             if !(low..=high).contains(&value) {
                 return Err(PolicyError { field, value, low, high });

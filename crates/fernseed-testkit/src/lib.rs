@@ -84,8 +84,8 @@ pub fn root() -> PathBuf {
 /// `FERNSEED_SHARED`, or `shared` beside the checkout.
 #[must_use]
 pub fn shared() -> Option<PathBuf> {
-    let path = std::env::var_os("FERNSEED_SHARED")
-        .map_or_else(|| root().join("../shared"), PathBuf::from);
+    let path =
+        std::env::var_os("FERNSEED_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from);
     path.join("data").is_dir().then_some(path)
 }
 

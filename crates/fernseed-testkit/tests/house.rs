@@ -180,7 +180,14 @@ fn files_stay_readable_and_say_what_they_are() {
 #[test]
 fn nothing_of_this_machine_or_of_a_registry_is_written_down() {
     // Put together so that this file does not contain them.
-    let hosts = [["crates", "io/api"].join("."), ["pypi", "org"].join("."), ["pythonhosted", "org"].join("."), ["npmjs", "org"].join("."), ["npmjs", "com"].join("."), ["deb.debian", "org"].join(".")];
+    let hosts = [
+        ["crates", "io/api"].join("."),
+        ["pypi", "org"].join("."),
+        ["pythonhosted", "org"].join("."),
+        ["npmjs", "org"].join("."),
+        ["npmjs", "com"].join("."),
+        ["deb.debian", "org"].join("."),
+    ];
     let home = std::env::var("HOME").ok().filter(|h| h.len() > 4).map(|h| format!("{h}/"));
     let above = root().canonicalize().unwrap();
     let above = format!("{}/", above.parent().unwrap().display());
@@ -206,9 +213,18 @@ fn nothing_of_this_machine_or_of_a_registry_is_written_down() {
 #[test]
 fn documents_exist() {
     for name in [
-        "README.md", "ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md", "LICENSE-MIT",
-        "LICENSE-APACHE", "weights/README.md", "demo/README.md", "docs/plan-format.md",
-        "docs/report-format.md", "docs/threat-model.md", "docs/adding-a-format.md",
+        "README.md",
+        "ARCHITECTURE.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "weights/README.md",
+        "demo/README.md",
+        "docs/plan-format.md",
+        "docs/report-format.md",
+        "docs/threat-model.md",
+        "docs/adding-a-format.md",
         "docs/adding-a-detector.md",
     ] {
         assert!(read(Path::new(name)).len() > 200, "{name} is missing or says nothing");

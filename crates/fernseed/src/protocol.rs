@@ -101,14 +101,21 @@ impl OutputFormat {
     }
 }
 
+/// Quality of photos unless the user says otherwise.
+pub const PHOTO_QUALITY: u8 = 90;
+
+/// Quality of videos unless the user says otherwise (x264 CRF 20).
+pub const VIDEO_QUALITY: u8 = 80;
+
 /// How the output is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutputOptions {
     /// The format, or `None` to choose by the source: JPEG for lossy photos,
     /// PNG for lossless ones and animations, WebP for WebP, MP4 for video.
     pub format: Option<OutputFormat>,
-    /// 1 (small) to 100 (best).
-    pub quality: u8,
+    /// 1 (small) to 100 (best); `None` takes what suits the format, see
+    /// [`PHOTO_QUALITY`] and [`VIDEO_QUALITY`].
+    pub quality: Option<u8>,
     /// The part of a video to keep.
     pub span: KeptSpan,
     /// Threads the worker may use.

@@ -55,7 +55,9 @@ pub fn not_protected(kind: MediaKind, voices_kept: bool) -> Vec<String> {
         "Place and time: signs, buildings, number plates and screens in the picture are still there."
             .to_owned(),
     );
-    out.push("The camera: its sensor leaves a trace in every picture that is not removed.".to_owned());
+    out.push(
+        "The camera: its sensor leaves a trace in every picture that is not removed.".to_owned(),
+    );
     out
 }
 

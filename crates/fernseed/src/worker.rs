@@ -96,13 +96,7 @@ fn perform(
             } else {
                 None
             };
-            let job = audit::Audit {
-                finder,
-                plan: plan.as_ref(),
-                threshold,
-                threads,
-                outbox,
-            };
+            let job = audit::Audit { finder, plan: plan.as_ref(), threshold, threads, outbox };
             audit::run(&job, finished, original)
         }
         (Some(Role::Inspect), Task::Inspect) => inspect::run(file("its input")?, outbox),

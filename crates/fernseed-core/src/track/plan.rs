@@ -13,16 +13,11 @@ const SMEAR_FRAMES: usize = 2;
 const KEYFRAME_TOLERANCE: f32 = 0.75;
 /// Most keyframes dropped in a row.
 const MAX_DROPPED: usize = 64;
-/// Faces are small enough for jitter to matter below this side; the box is
-/// grown to it, in pixels.
-const MIN_SIDE: f32 = 12.0;
 
 /// The covered rectangle for a subject's box in a single picture.
 #[must_use]
 pub fn covered_rect(subject: Rect, policy: &Policy) -> Rect {
-    let grown = subject.scaled(policy.grow);
-    let (x, y) = grown.centre();
-    Rect::centred(x, y, grown.width().max(MIN_SIDE), grown.height().max(MIN_SIDE))
+    subject.scaled(policy.grow).padded(policy.pad)
 }
 
 /// Redactions that hide the tracks in a picture of size `size`. Tracks that

@@ -118,9 +118,10 @@ pub(crate) struct OutputArgs {
     /// Output format; chosen by the input if absent
     #[arg(long)]
     pub(crate) format: Option<FormatArg>,
-    /// Quality of the output, 1 (small) to 100 (best)
-    #[arg(long, value_name = "1-100", default_value_t = 85, value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub(crate) quality: u8,
+    /// Quality of the output, 1 (small) to 100 (best); 90 for photos and 80
+    /// for video if absent
+    #[arg(long, value_name = "1-100", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) quality: Option<u8>,
     /// Publish under the final name in spite of doubts
     #[arg(long)]
     pub(crate) accept_uncertain: bool,

@@ -30,9 +30,9 @@ pub(crate) fn audit(args: &AuditArgs, out: &Terminal) -> Result<Exit, Problem> {
     let plan = args.plan.as_deref().map(plan_file::read).transpose()?;
     let original = match &args.against {
         None => None,
-        Some(path) => Some(
-            File::open(path).map_err(|e| Problem::input(format!("{}: {e}", path.display())))?,
-        ),
+        Some(path) => {
+            Some(File::open(path).map_err(|e| Problem::input(format!("{}: {e}", path.display())))?)
+        }
     };
     let workers = start_workers()?;
     let mut exit = Exit::Clean;

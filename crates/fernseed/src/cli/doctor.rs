@@ -32,15 +32,10 @@ pub(crate) fn doctor(out: &Terminal) -> Result<Exit, Problem> {
     let said = workers
         .run(Role::Attack, &[any_file.as_fd()], &Task::Attack, limits(), &mut Silent)
         .map_err(|e| Problem::io(format!("the sandboxed worker did not answer: {e}")))?;
-    let posture = said
-        .posture
-        .ok_or_else(|| Problem::io("the sandboxed worker did not say what holds"))?;
-    let succeeded: Vec<String> = said
-        .attack
-        .iter()
-        .filter(|a| !a.outcome.contained())
-        .map(|a| a.name.clone())
-        .collect();
+    let posture =
+        said.posture.ok_or_else(|| Problem::io("the sandboxed worker did not say what holds"))?;
+    let succeeded: Vec<String> =
+        said.attack.iter().filter(|a| !a.outcome.contained()).map(|a| a.name.clone()).collect();
     let mut advice = advice();
     for name in &succeeded {
         advice.push(format!("a sealed worker could {name}: do not open files you do not trust"));
@@ -107,10 +102,7 @@ fn layers(posture: &Posture) -> [(String, bool); 6] {
         ("empty network namespace".to_owned(), posture.network_namespace),
         ("resource limits".to_owned(), posture.resource_limits),
         ("capabilities dropped".to_owned(), posture.capabilities_dropped),
-        (
-            "no writable memory becomes executable".to_owned(),
-            posture.memory_deny_write_execute,
-        ),
+        ("no writable memory becomes executable".to_owned(), posture.memory_deny_write_execute),
     ]
 }
 
@@ -118,11 +110,10 @@ fn layers(posture: &Posture) -> [(String, bool); 6] {
 fn advice() -> Vec<String> {
     let mut out = Vec::new();
     let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
-    let open_swap = swaps
-        .lines()
-        .skip(1)
-        .filter_map(|l| l.split_whitespace().next())
-        .any(|device| !device.contains("zram") && !device.contains("dm-") && !device.contains("mapper"));
+    let open_swap =
+        swaps.lines().skip(1).filter_map(|l| l.split_whitespace().next()).any(|device| {
+            !device.contains("zram") && !device.contains("dm-") && !device.contains("mapper")
+        });
     if open_swap {
         out.push(
             "swap is not encrypted: originals may be written to it; encrypt it or turn it off"

@@ -12,16 +12,11 @@ const MAX_PLAN_BYTES: u64 = 1 << 30;
 /// Reads and checks a plan.
 pub(crate) fn read(path: &Path) -> Result<Plan, Problem> {
     let wrong = |why: String| {
-        Problem::input(format!(
-            "{}: {why}; make a plan with `fernseed scan`",
-            path.display()
-        ))
+        Problem::input(format!("{}: {why}; make a plan with `fernseed scan`", path.display()))
     };
     let file = std::fs::File::open(path).map_err(|e| wrong(e.to_string()))?;
     let mut text = String::new();
-    file.take(MAX_PLAN_BYTES)
-        .read_to_string(&mut text)
-        .map_err(|e| wrong(e.to_string()))?;
+    file.take(MAX_PLAN_BYTES).read_to_string(&mut text).map_err(|e| wrong(e.to_string()))?;
     let plan: Plan = serde_json::from_str(&text).map_err(|e| wrong(format!("no plan: {e}")))?;
     plan.check().map_err(|e| wrong(e.to_string()))?;
     Ok(plan)

@@ -7,7 +7,7 @@ use super::summary;
 use super::terminal::{Problem, Terminal};
 use fernseed::exit::Exit;
 use fernseed::host::batch::{self, exit_of};
-use fernseed::host::inputs::{Destination, Input, Target, collect, create_folders};
+use fernseed::host::inputs::{Destination, Input, collect, create_folders};
 use fernseed::host::interrupt::Interrupt;
 use fernseed::host::job::{Finished, Settings};
 use fernseed::host::workers::Workers;
@@ -48,7 +48,7 @@ pub(crate) fn redact(args: &RedactArgs, out: &Terminal) -> Result<Exit, Problem>
     let bars = Bars::new(out, collected.inputs.len(), args.allow_empty);
     let done = batch::run(&workers, &collected.inputs, None, &settings, jobs, &bars);
     bars.clear();
-    exit = end(&done, &settings, exit, args.allow_empty, &workers);
+    exit = end(&done, exit, args.allow_empty, &workers);
     write_report(&args.output, &settings.policy, done, exit, out)?;
     Ok(exit)
 }
@@ -61,7 +61,7 @@ pub(crate) fn scan(args: &ScanArgs, out: &Terminal) -> Result<Exit, Problem> {
     let settings = Settings {
         output: OutputOptions {
             format: None,
-            quality: 85,
+            quality: None,
             span: span(&args.span)?,
             threads: cores(),
         },
@@ -75,7 +75,7 @@ pub(crate) fn scan(args: &ScanArgs, out: &Terminal) -> Result<Exit, Problem> {
     let bars = Bars::new(out, 1, true).to_stderr();
     let mut done = batch::run(&workers, &inputs, None, &settings, 1, &bars);
     bars.clear();
-    let exit = end(&done, &settings, Exit::Clean, true, &workers);
+    let exit = end(&done, Exit::Clean, true, &workers);
     if let Some(plan) = done.pop().and_then(|f| f.plan) {
         plan_file::write(&plan, args.output.as_deref(), out)?;
     }
@@ -102,23 +102,15 @@ pub(crate) fn apply(args: &ApplyArgs, out: &Terminal) -> Result<Exit, Problem> {
     let bars = Bars::new(out, 1, true);
     let done = batch::run(&workers, &inputs, Some(&plan), &settings, 1, &bars);
     bars.clear();
-    let exit = end(&done, &settings, Exit::Clean, true, &workers);
+    let exit = end(&done, Exit::Clean, true, &workers);
     write_report(&args.output, &settings.policy, done, exit, out)?;
     Ok(exit)
 }
 
 /// The exit code of a run.
-fn end(
-    done: &[Finished],
-    settings: &Settings,
-    so_far: Exit,
-    allow_empty: bool,
-    workers: &Workers,
-) -> Exit {
-    let _ = settings;
+fn end(done: &[Finished], so_far: Exit, allow_empty: bool, workers: &Workers) -> Exit {
     let worst = done.iter().map(|f| exit_of(&f.report, allow_empty)).max().unwrap_or_default();
-    let interrupted =
-        if workers.interrupted() { Exit::Interrupted } else { Exit::Clean };
+    let interrupted = if workers.interrupted() { Exit::Interrupted } else { Exit::Clean };
     so_far.max(worst).max(interrupted)
 }
 
@@ -131,7 +123,10 @@ fn lone_input(path: &Path, to: &Destination) -> Result<Input, Problem> {
     if let Some((_, error)) = collected.failed.pop() {
         return Err(Problem::input(error));
     }
-    collected.inputs.pop().ok_or_else(|| Problem::input(format!("{}: no such file", path.display())))
+    collected
+        .inputs
+        .pop()
+        .ok_or_else(|| Problem::input(format!("{}: no such file", path.display())))
 }
 
 pub(crate) fn start_workers() -> Result<Workers, Problem> {
@@ -142,7 +137,12 @@ pub(crate) fn start_workers() -> Result<Workers, Problem> {
 }
 
 fn policy(args: &PolicyArgs, out: &Terminal) -> Result<Policy, Problem> {
-    let defaults = Policy { grow: fernseed_detect::RECOMMENDED_GROW, ..Policy::default() };
+    let defaults = Policy {
+        grow: fernseed_detect::RECOMMENDED_GROW,
+        pad: fernseed_detect::RECOMMENDED_PAD,
+        threshold: fernseed_detect::DEFAULT_THRESHOLD,
+        ..Policy::default()
+    };
     let policy = Policy {
         treatment: args.style.into(),
         fill: args.fill,
@@ -183,11 +183,7 @@ fn span(args: &SpanArgs) -> Result<KeptSpan, Problem> {
 
 fn output_options(args: &OutputArgs, span: KeptSpan, jobs: usize) -> OutputOptions {
     OutputOptions {
-        format: args
-            .output
-            .as_deref()
-            .and_then(named_format)
-            .or(args.format.map(Into::into)),
+        format: args.output.as_deref().and_then(named_format).or(args.format.map(Into::into)),
         quality: args.quality,
         span,
         threads: (cores() / jobs).max(1),
@@ -241,17 +237,6 @@ pub(crate) fn models() -> Vec<ModelUsed> {
             sha256: m.sha256.to_owned(),
         })
         .collect()
-}
-
-/// The target of a file that gets no output.
-pub(crate) fn no_target(path: &Path) -> Input {
-    let target = Target {
-        folder: PathBuf::from("."),
-        stem: path.file_stem().unwrap_or_default().to_owned(),
-        exact: false,
-        format: None,
-    };
-    Input { path: path.to_owned(), from_folder: false, target }
 }
 
 /// Prints what became of a file, for people or as JSON.

@@ -144,7 +144,8 @@ fn dropped_line(report: &FileReport) -> String {
         .iter()
         .map(|(category, what)| {
             let few = what.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-            let more = if what.len() > 3 { format!(", {} more", what.len() - 3) } else { String::new() };
+            let more =
+                if what.len() > 3 { format!(", {} more", what.len() - 3) } else { String::new() };
             format!("{category} ({few}{more})")
         })
         .collect();

@@ -194,9 +194,8 @@ fn extension_format(path: &Path) -> Option<OutputFormat> {
 fn folder(root: &Path, to: &Destination, out: &mut Collected) {
     let before = out.inputs.len();
     let walk = walkdir::WalkDir::new(root).sort_by_file_name().follow_links(false);
-    let visible = |e: &walkdir::DirEntry| {
-        e.depth() == 0 || !e.file_name().to_string_lossy().starts_with('.')
-    };
+    let visible =
+        |e: &walkdir::DirEntry| e.depth() == 0 || !e.file_name().to_string_lossy().starts_with('.');
     for entry in walk.into_iter().filter_entry(visible) {
         match entry {
             Ok(entry) if entry.file_type().is_file() => {
@@ -211,9 +210,9 @@ fn folder(root: &Path, to: &Destination, out: &mut Collected) {
             Ok(_) => {}
             Err(error) => {
                 let path = error.path().unwrap_or(root).to_owned();
-                let source = error.into_io_error().unwrap_or_else(|| {
-                    std::io::Error::other("the folder contains itself")
-                });
+                let source = error
+                    .into_io_error()
+                    .unwrap_or_else(|| std::io::Error::other("the folder contains itself"));
                 out.failed.push((path.clone(), InputError::Unreadable { path, source }));
             }
         }

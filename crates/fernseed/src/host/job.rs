@@ -23,7 +23,7 @@ use std::time::Duration;
 const REPAIRS: usize = 2;
 /// The auditor reports faces from this share of the policy's threshold on:
 /// it looks at a lower threshold than the redactor did.
-const AUDIT_THRESHOLD: f32 = 0.8;
+const AUDIT_THRESHOLD: f32 = 0.9;
 /// Largest output, bytes.
 const MAX_OUTPUT: u64 = 1 << 42;
 
@@ -113,14 +113,12 @@ impl Stop {
             Self::Open(error) => {
                 (FailureKind::Io, format!("cannot be opened: {error}; check its permissions"))
             }
-            Self::NotAFile => (
-                FailureKind::NotMedia,
-                "is not an ordinary file; copy it to one first".to_owned(),
-            ),
-            Self::Empty => (
-                FailureKind::NotMedia,
-                "is empty; check whether copying it went wrong".to_owned(),
-            ),
+            Self::NotAFile => {
+                (FailureKind::NotMedia, "is not an ordinary file; copy it to one first".to_owned())
+            }
+            Self::Empty => {
+                (FailureKind::NotMedia, "is empty; check whether copying it went wrong".to_owned())
+            }
         };
         report.status = Status::Failed;
         report.verdict = Verdict::Failed;

@@ -140,10 +140,7 @@ impl Workers {
         limits: WorkerLimits,
         listener: &mut dyn Listener,
     ) -> Result<Said, WorkerError> {
-        let mut worker = self
-            .zygote
-            .spawn_worker(role as u8, files, limits)
-            .map_err(misbehaved)?;
+        let mut worker = self.zygote.spawn_worker(role as u8, files, limits).map_err(misbehaved)?;
         let posture = worker.posture().clone();
         let mut said = Said { posture: Some(posture), ..Said::default() };
         worker.control().send(task).map_err(misbehaved)?;

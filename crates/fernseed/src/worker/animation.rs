@@ -9,9 +9,7 @@ use super::still::{failure, masks};
 use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
 use fernseed_core::Picture;
 use fernseed_core::detect::{Detector, Effort};
-use fernseed_core::plan::{
-    KeptSpan, MediaKind, PLAN_VERSION, Plan, SourceSummary, TimelineDigest,
-};
+use fernseed_core::plan::{KeptSpan, MediaKind, PLAN_VERSION, Plan, SourceSummary, TimelineDigest};
 use fernseed_core::render::Renderer;
 use fernseed_core::time::TimeBase;
 use fernseed_core::track::plan::redactions;
@@ -34,7 +32,10 @@ pub(super) fn announce(
     if output != OutputFormat::Png {
         return Err(Failure::new(
             FailureKind::Unsupported,
-            format!("it is an animation and is written as .png (APNG), not .{}", output.extension()),
+            format!(
+                "it is an animation and is written as .png (APNG), not .{}",
+                output.extension()
+            ),
         ));
     }
     let format = format!("animated {}", origin.format.name());
@@ -53,8 +54,7 @@ pub(super) fn scan(
     let mut scenes = SceneDetector::default();
     let mut timeline = TimelineDigest::default();
     let (mut count, mut millis, mut last) = (0u64, 0i64, 0i64);
-    let look =
-        |picture: &Picture| work.finder.detect(picture, Effort::Still, settings.floor);
+    let look = |picture: &Picture| work.finder.detect(picture, Effort::Still, settings.floor);
     let watched = watch(
         Tracker::new(settings),
         work.output.threads,
@@ -117,9 +117,8 @@ pub(super) fn apply(
             "the plan was made for another file: its size or number of frames differs",
         ));
     }
-    let mut writer =
-        AnimationWriter::new(BufWriter::new(out), info.size, info.frames, info.loops)
-            .map_err(failure)?;
+    let mut writer = AnimationWriter::new(BufWriter::new(out), info.size, info.frames, info.loops)
+        .map_err(failure)?;
     let mut renderer = Renderer::new(&plan.policy);
     let mut number = 0;
     while let Some((picture, delay)) = frames.next().map_err(failure)? {

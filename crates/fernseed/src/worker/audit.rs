@@ -12,7 +12,6 @@ use super::residual::visible;
 use super::still::{failure as still_failure, masks, redactions as still_redactions};
 use super::video::{MICROS, Shown};
 use crate::protocol::{Event, Failure, FailureKind, Phase};
-use fernseed_core::Picture;
 use fernseed_core::detect::{Detector, Effort};
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
 use fernseed_core::limits::Limits;
@@ -22,9 +21,10 @@ use fernseed_core::render::check;
 use fernseed_core::time::TimeBase;
 use fernseed_core::track::plan::redactions;
 use fernseed_core::track::{TrackSettings, Tracker};
+use fernseed_core::{Picture, Size};
 use fernseed_detect::FaceFinder;
 use fernseed_media::still::{self, StillError, StillFrames};
-use fernseed_media::video::timeline;
+use fernseed_media::video::{Container, coded_size, timeline};
 use fernseed_scrub::{Accounting, OutputKind};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -123,15 +123,15 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
                 break;
             }
         };
-        check_picture(job, &picture, count, &mut findings);
+        let expected = job.plan.map_or(picture.size(), |p| p.source.size);
+        check_picture(job, expected, &picture, count, &mut findings);
         let effort = if single { Effort::Audit } else { Effort::VideoFrame };
         let found = job
             .finder
             .detect(&picture, effort, job.threshold)
             .map_err(|e| Failure::new(FailureKind::Internal, e.to_string()))?;
-        let (hidden, kept) = job
-            .plan
-            .map_or_else(Default::default, |p| (masks(p, count), p.kept_at(count)));
+        let (hidden, kept) =
+            job.plan.map_or_else(Default::default, |p| (masks(p, count), p.kept_at(count)));
         let left = visible(found, &hidden, &kept);
         for face in &left {
             findings.push(still_visible(face.confidence).at(Place {
@@ -155,9 +155,15 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
 }
 
 /// Checks size and masks of one decoded frame.
-fn check_picture(job: &Audit<'_>, picture: &Picture, number: u64, findings: &mut Vec<Finding>) {
+fn check_picture(
+    job: &Audit<'_>,
+    expected: Size,
+    picture: &Picture,
+    number: u64,
+    findings: &mut Vec<Finding>,
+) {
     let Some(plan) = job.plan else { return };
-    if picture.size() != plan.source.size {
+    if picture.size() != expected {
         findings.push(Finding::new(
             FindingCode::SizeMismatch,
             Severity::Failure,
@@ -165,8 +171,8 @@ fn check_picture(job: &Audit<'_>, picture: &Picture, number: u64, findings: &mut
                 "It has {}x{} pixels instead of {}x{}.",
                 picture.size().width,
                 picture.size().height,
-                plan.source.size.width,
-                plan.source.size.height
+                expected.width,
+                expected.height
             ),
         ));
         return;
@@ -226,11 +232,13 @@ fn audit_video(
     // decoded and checked, and somebody looks a few times a second.
     let every = (u64::from(rate.0) / u64::from(rate.1.max(1)) / 4).clamp(1, 12);
     let policy = job.plan.map_or_else(|| no_plan_policy(job.threshold), |p| p.policy.clone());
-    let settings = TrackSettings {
-        threshold: job.threshold,
-        ..TrackSettings::for_threshold(job.threshold)
-    };
+    let settings =
+        TrackSettings { threshold: job.threshold, ..TrackSettings::for_threshold(job.threshold) };
     let look = |picture: &Picture| job.finder.detect(picture, Effort::VideoFrame, settings.floor);
+    // H.264 in 4:2:0 has even sides only.
+    let container =
+        if account.container == OutputKind::WebM { Container::WebM } else { Container::Mp4 };
+    let expected = job.plan.map_or(shown.info().size, |p| coded_size(container, p.source.size));
     let mut findings = Vec::new();
     let mut times = Vec::new();
     let total = job.plan.map(|p| p.source.frames);
@@ -253,7 +261,7 @@ fn audit_video(
                 if frame.damaged {
                     findings.push(undecodable(&format!("frame {number} is damaged")));
                 }
-                check_picture(job, &frame.picture, number, &mut findings);
+                check_picture(job, expected, &frame.picture, number, &mut findings);
                 let seconds = time_base.seconds(frame.pts);
                 let picture = number
                     .is_multiple_of(every)
@@ -277,9 +285,8 @@ fn audit_video(
         findings.push(still_visible(track.confidence).at(Place {
             first_frame: seen.map(|p| p.frame),
             last_frame: track.points.iter().rev().find(|p| p.seen).map(|p| p.frame),
-            seconds: seen
-                .and_then(|p| times.get(p.frame as usize))
-                .map(|pts| time_base.seconds(*pts)),
+            seconds:
+                seen.and_then(|p| times.get(p.frame as usize)).map(|pts| time_base.seconds(*pts)),
             rect: seen.map(|p| p.rect),
             ..Place::default()
         }));
@@ -347,11 +354,7 @@ fn check_times(
 }
 
 /// Compares the plan's timestamps with what the original's container says.
-fn compare_with_original(
-    plan: &Plan,
-    original: Original,
-    findings: &mut Vec<Finding>,
-) {
+fn compare_with_original(plan: &Plan, original: Original, findings: &mut Vec<Finding>) {
     let Original { container, file } = original;
     let Ok((times, time_base)) = timeline(file, &Limits::default()) else {
         // Some containers have no times of their own; the decoder made them.
@@ -375,11 +378,7 @@ fn compare_with_original(
     // A container without reliable times, or one with damaged packets, says
     // something else than its decoder; that is worth knowing, no refutation.
     let exact = EXACT_CONTAINERS.iter().any(|c| container.contains(c));
-    let severity = if exact && plan.blanked.is_empty() {
-        Severity::Doubt
-    } else {
-        Severity::Info
-    };
+    let severity = if exact && plan.blanked.is_empty() { Severity::Doubt } else { Severity::Info };
     findings.push(Finding::new(
         FindingCode::TimelineMismatch,
         severity,

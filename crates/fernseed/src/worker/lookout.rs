@@ -34,13 +34,7 @@ pub(super) struct Lookout<P> {
 impl<P> Lookout<P> {
     /// Sends the next frame; `picture` is `None` where nobody looks.
     /// False if the detectors are gone.
-    pub(super) fn send(
-        &self,
-        frame: u64,
-        seconds: f64,
-        cut: bool,
-        picture: Option<P>,
-    ) -> bool {
+    pub(super) fn send(&self, frame: u64, seconds: f64, cut: bool, picture: Option<P>) -> bool {
         self.errands.send(Errand { frame, seconds, cut, picture }).is_ok()
     }
 }

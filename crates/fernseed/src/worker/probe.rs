@@ -26,12 +26,7 @@ enum Source {
     Video(File),
 }
 
-pub(super) fn redact(
-    work: &Work<'_>,
-    input: File,
-    again: File,
-    out: File,
-) -> Result<(), Failure> {
+pub(super) fn redact(work: &Work<'_>, input: File, again: File, out: File) -> Result<(), Failure> {
     match open(work, input)? {
         Source::Stills(bytes) => match decode(work, &bytes)? {
             (one, StillFrames::One(picture)) => still::redact(work, &one, picture, out),
@@ -62,12 +57,7 @@ pub(super) fn scan(work: &Work<'_>, input: File) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn apply(
-    work: &Work<'_>,
-    plan: &Plan,
-    input: File,
-    out: File,
-) -> Result<(), Failure> {
+pub(super) fn apply(work: &Work<'_>, plan: &Plan, input: File, out: File) -> Result<(), Failure> {
     match (open(work, input)?, plan.source.kind) {
         (Source::Stills(bytes), kind) => match (decode(work, &bytes)?, kind) {
             ((one, StillFrames::One(picture)), MediaKind::Still) => {
@@ -85,10 +75,7 @@ pub(super) fn apply(
 }
 
 fn changed() -> Failure {
-    Failure::new(
-        FailureKind::Plan,
-        "the plan was made for another file: the kind of file differs",
-    )
+    Failure::new(FailureKind::Plan, "the plan was made for another file: the kind of file differs")
 }
 
 /// What a stage knows of the file a picture came from.

@@ -7,13 +7,16 @@ use fernseed_core::render::Mask;
 /// A detection of which this share lies under one mask is the mask itself
 /// (a filled ellipse looks a little like a face) and not a person.
 const UNDER_MASK: f32 = 0.6;
+/// So is one that overlaps a mask this much (intersection over union): the
+/// same head, seen a little larger around its covered face.
+const SAME_HEAD: f32 = 0.4;
 
 /// Detections that are neither under a mask nor kept visible by a person.
 pub(super) fn visible(found: Vec<Detection>, masks: &[Mask], kept: &[Rect]) -> Vec<Detection> {
     found
         .into_iter()
         .filter(|d| {
-            let under = |r: Rect| d.rect.covered_by(r) >= UNDER_MASK;
+            let under = |r: Rect| d.rect.covered_by(r) >= UNDER_MASK || d.rect.iou(r) >= SAME_HEAD;
             !masks.iter().any(|m| under(m.rect)) && !kept.iter().any(|r| under(*r))
         })
         .collect()

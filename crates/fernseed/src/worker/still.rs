@@ -2,12 +2,12 @@
 
 use super::probe::{Origin, Work, announce, io_failure};
 use super::residual::visible;
-use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
+use crate::protocol::{Event, Failure, FailureKind, OutputFormat, PHOTO_QUALITY, Phase};
 use fernseed_core::Picture;
 use fernseed_core::detect::{Detection, Detector, Effort};
 use fernseed_core::plan::{
-    Action, DecidedBy, Decision, Evidence, KeptSpan, Keyframe, MediaKind, PLAN_VERSION, Plan, Redaction,
-    SourceSummary, TimelineDigest,
+    Action, DecidedBy, Decision, Evidence, KeptSpan, Keyframe, MediaKind, PLAN_VERSION, Plan,
+    Redaction, SourceSummary, TimelineDigest,
 };
 use fernseed_core::policy::Policy;
 use fernseed_core::render::{Mask, Redacted, Renderer};
@@ -19,9 +19,9 @@ use std::io::Write;
 
 /// Times that a picture is looked at again after rendering.
 const SECOND_LOOKS: usize = 3;
-/// The second look hides from this share of the threshold on, so that the
-/// audit, which looks as closely, has nothing left to doubt.
-pub(super) const SECOND_LOOK_THRESHOLD: f32 = 0.8;
+/// The second look hides from this share of the threshold on: a little less
+/// than what the audit doubts, since coding moves confidences.
+const SECOND_LOOK_THRESHOLD: f32 = 0.86;
 
 pub(super) fn redact(
     work: &Work<'_>,
@@ -114,8 +114,7 @@ fn plan_and_render(
     plan.extend(redactions(&found, policy, 0));
     let mut rendered = Renderer::new(policy).render(picture.clone(), &masks(&plan, 0));
     for _ in 0..SECOND_LOOKS {
-        let again =
-            look(rendered.get(), Effort::Audit, policy.threshold * SECOND_LOOK_THRESHOLD)?;
+        let again = look(rendered.get(), Effort::Audit, policy.threshold * SECOND_LOOK_THRESHOLD)?;
         let left = visible(again, &masks(&plan, 0), &[]);
         if left.is_empty() {
             break;
@@ -154,7 +153,7 @@ fn write(
     rendered: &Redacted<Picture>,
     mut out: File,
 ) -> Result<(), Failure> {
-    let quality = work.output.quality;
+    let quality = work.output.quality.unwrap_or(PHOTO_QUALITY);
     let output = match (output_format(work, origin), origin.lossy) {
         (OutputFormat::Jpeg, _) => StillOutput::Jpeg { quality },
         (OutputFormat::Webp, true) => StillOutput::WebP { quality },

@@ -6,9 +6,8 @@
 use super::lookout::{Lookout, Watched, watch};
 use super::probe::{Work, announce};
 use super::still::masks;
-use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
+use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase, VIDEO_QUALITY};
 use fernseed_core::Picture;
-use fernseed_core::detect::{Detector, Effort};
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
 use fernseed_core::limits::Limits;
 use fernseed_core::plan::{
@@ -21,6 +20,7 @@ use fernseed_core::time::{TimeBase, clock};
 use fernseed_core::track::plan::redactions;
 use fernseed_core::track::scene::SceneDetector;
 use fernseed_core::track::{Track, TrackSettings, Tracker};
+use fernseed_detect::VideoLook;
 use fernseed_media::video::{
     Container, MediaError, OpenOptions, SinkOptions, Unit, VideoFrame, VideoInfo, VideoReader,
     VideoWriter,
@@ -30,6 +30,8 @@ use std::sync::mpsc::sync_channel;
 
 /// Frames waiting for the encoder.
 const ENCODE_QUEUE: usize = 4;
+/// One look in so many is a steady one, the others are quick.
+const STEADY_EVERY: u32 = 3;
 /// The time base of spans.
 pub(super) const MICROS: TimeBase = TimeBase { num: 1, den: 1_000_000 };
 /// A gap of this many seconds inside a track is worth a look by a person.
@@ -88,10 +90,8 @@ impl Shown {
                 Some(Unit::Frame(frame)) => frame,
             };
             let first = *self.first.get_or_insert(frame.pts);
-            let micros = self
-                .time_base
-                .rescale(frame.pts.saturating_sub(first), MICROS)
-                .unwrap_or(i64::MAX);
+            let micros =
+                self.time_base.rescale(frame.pts.saturating_sub(first), MICROS).unwrap_or(i64::MAX);
             if self.span.start.is_some_and(|s| micros < s) {
                 self.reader.recycle(frame.picture);
                 continue;
@@ -150,27 +150,41 @@ pub(super) fn scan(work: &Work<'_>, file: File) -> Result<Plan, Failure> {
     let mut blanked: Vec<FrameSpan> = Vec::new();
     let mut scenes = SceneDetector::default();
     let (free, reuse) = sync_channel::<Picture>(64);
-    let look =
-        |picture: &Picture| work.finder.detect(picture, Effort::VideoFrame, settings.floor);
-    let recycle = |picture: Picture| drop(free.try_send(picture));
+    let look = |(how, picture): &(VideoLook, Picture)| {
+        work.finder.look_at_frame(picture, *how, settings.floor)
+    };
+    let recycle = |(_, picture): (VideoLook, Picture)| drop(free.try_send(picture));
     let watched = watch(Tracker::new(settings), threads, &look, &recycle, |lookout| {
-        let result = feed(work, &mut shown, lookout, &mut |number, frame, shift| {
-            timeline.push(frame.pts + shift);
-            if number == 0 {
-                times.0 = frame.pts;
-            }
-            times.1 = frame.pts;
-            times.2 = number + 1;
-            if frame.damaged {
-                blank(&mut blanked, number);
-            }
-            scenes.is_cut(&frame.picture)
-        }, &mut || reuse.try_recv().ok());
+        let result = feed(
+            work,
+            &mut shown,
+            lookout,
+            &mut |number, frame, shift| {
+                timeline.push(frame.pts + shift);
+                if number == 0 {
+                    times.0 = frame.pts;
+                }
+                times.1 = frame.pts;
+                times.2 = number + 1;
+                if frame.damaged {
+                    blank(&mut blanked, number);
+                }
+                scenes.is_cut(&frame.picture)
+            },
+            &mut || reuse.try_recv().ok(),
+        );
         result
     })?;
     let Watched { tracker, unseen } = watched;
     for frame in unseen {
         blank(&mut blanked, frame);
+    }
+    let read = shown.reader().report();
+    if read.truncated {
+        return Err(Failure::new(
+            FailureKind::Truncated,
+            format!("the file is cut short after {} frames", times.2),
+        ));
     }
     if times.2 == 0 {
         return Err(Failure::new(
@@ -209,23 +223,29 @@ pub(super) fn scan(work: &Work<'_>, file: File) -> Result<Plan, Failure> {
 pub(super) fn feed(
     work: &Work<'_>,
     shown: &mut Shown,
-    lookout: &Lookout<Picture>,
+    lookout: &Lookout<(VideoLook, Picture)>,
     note: &mut dyn FnMut(u64, &VideoFrame, i64) -> bool,
     reuse: &mut dyn FnMut() -> Option<Picture>,
 ) -> Result<(), Failure> {
     let total = shown.info().frame_count_hint;
     let every = look_every(shown.info());
-    let mut since = 0;
+    let (mut since, mut quick) = (0, 0);
     while let Some((number, frame)) = shown.next()? {
         let cut = note(number, &frame, shown.shift);
         let seconds = shown.time_base.seconds(frame.pts);
         since += 1;
-        let looked = !frame.damaged && (cut || number == 0 || since >= every);
-        if looked {
+        let fresh = cut || number == 0;
+        let picture = if !frame.damaged && (fresh || since >= every) {
             since = 0;
-        }
-        let picture = if looked {
-            Some(frame.picture)
+            // New shots get the closest look; after that most looks are
+            // quick ones, with a steady one several times a second.
+            quick = if fresh { 0 } else { (quick + 1) % STEADY_EVERY };
+            let how = match (fresh, quick) {
+                (true, _) => VideoLook::Thorough,
+                (false, 0) => VideoLook::Steady,
+                (false, _) => VideoLook::Quick,
+            };
+            Some((how, frame.picture))
         } else {
             shown.reader.recycle(frame.picture);
             None
@@ -266,6 +286,14 @@ fn findings(work: &Work<'_>, shown: &Shown, plan: &Plan, tracks: &[Track]) -> Ve
         .into_iter()
         .map(|note| Finding::new(FindingCode::Note, Severity::Notice, format!("{note}.")))
         .collect();
+    let skipped = shown.reader().report().skipped_packets;
+    if skipped > 0 {
+        out.push(Finding::new(
+            FindingCode::DamagedFrames,
+            Severity::Doubt,
+            format!("{skipped} pieces of the video could not be decoded and are missing."),
+        ));
+    }
     for stream in &info.dropped_streams {
         out.push(Finding::new(
             FindingCode::StreamDropped,
@@ -349,10 +377,9 @@ pub(super) fn apply(work: &Work<'_>, plan: &Plan, file: File, out: File) -> Resu
     let output = work.output.format.unwrap_or(OutputFormat::Mp4);
     let format = format!("{} video ({})", info.container, info.codec);
     announce(work, MediaKind::Video, format, output, info.size)?;
-    let container =
-        if output == OutputFormat::Webm { Container::WebM } else { Container::Mp4 };
+    let container = if output == OutputFormat::Webm { Container::WebM } else { Container::Mp4 };
     let options = SinkOptions {
-        quality: work.output.quality,
+        quality: work.output.quality.unwrap_or(VIDEO_QUALITY),
         audio: if keep { info.audio.clone() } else { None },
         ..SinkOptions::new(container, &info)
     };

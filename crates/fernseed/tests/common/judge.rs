@@ -1,0 +1,294 @@
+//! Other programs' opinion of a file: pixels, times, metadata.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Fill colour of the tests, easy to find again.
+pub(crate) const FILL: [u8; 3] = [255, 0, 255];
+
+/// A decoded picture, 8-bit RGB.
+pub(crate) struct Rgb {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    data: Vec<u8>,
+}
+
+impl Rgb {
+    /// The pixel at (x, y).
+    pub(crate) fn at(&self, (x, y): (usize, usize)) -> [u8; 3] {
+        let i = (y * self.width + x) * 3;
+        [self.data[i], self.data[i + 1], self.data[i + 2]]
+    }
+
+    /// Greatest difference of a channel from the fill colour at a point and
+    /// four pixels around it.
+    pub(crate) fn from_fill(&self, (x, y): (usize, usize)) -> u8 {
+        [(x, y), (x - 4, y), (x + 4, y), (x, y - 4), (x, y + 4)]
+            .iter()
+            .flat_map(|p| self.at(*p).into_iter().zip(FILL))
+            .map(|(a, b)| a.abs_diff(b))
+            .max()
+            .unwrap()
+    }
+
+    /// Mean difference of all channels below row `from`.
+    pub(crate) fn difference_below(&self, other: &Self, from: usize) -> f64 {
+        assert!(from < self.height.min(other.height));
+        let width = self.width.min(other.width);
+        let mut sum = 0u64;
+        let mut count = 0u64;
+        for y in from..self.height.min(other.height) {
+            for x in 0..width {
+                for (a, b) in self.at((x, y)).into_iter().zip(other.at((x, y))) {
+                    sum += u64::from(a.abs_diff(b));
+                    count += 1;
+                }
+            }
+        }
+        sum as f64 / count as f64
+    }
+}
+
+/// Runs a program that must succeed and say nothing on standard error.
+#[track_caller]
+fn quietly(command: &mut Command) -> Vec<u8> {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.trim().is_empty(), "{command:?}: {said}");
+    output.stdout
+}
+
+/// Decodes a still picture with ImageMagick.
+#[track_caller]
+pub(crate) fn still(path: &Path) -> Rgb {
+    let first = format!("{}[0]", path.display());
+    let text = quietly(Command::new("identify").args(["-format", "%w %h", &first]));
+    let text = String::from_utf8(text).unwrap();
+    let (width, height) = text.split_once(' ').unwrap();
+    let (width, height) = (width.parse().unwrap(), height.parse().unwrap());
+    let data = quietly(Command::new("convert").args([&first, "-depth", "8", "rgb:-"]));
+    assert_eq!(data.len(), width * height * 3, "{}", path.display());
+    Rgb { width, height, data }
+}
+
+/// Decodes all frames with FFmpeg, turned upright, without making up or
+/// leaving out any.
+#[track_caller]
+pub(crate) fn frames(path: &Path) -> Vec<Rgb> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "warning", "-nostdin", "-i"]).arg(path).args(["-f", "null", "-"]);
+    quietly(&mut command);
+    decode(path, "error")
+}
+
+/// The same for inputs, about which FFmpeg may have something to say.
+#[track_caller]
+pub(crate) fn input_frames(path: &Path) -> Vec<Rgb> {
+    decode(path, "fatal")
+}
+
+fn decode(path: &Path, level: &str) -> Vec<Rgb> {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", level, "-nostdin", "-i"]).arg(path);
+    command.args([
+        "-map",
+        "0:v:0",
+        "-fps_mode",
+        "passthrough",
+        "-f",
+        "image2pipe",
+        "-c:v",
+        "ppm",
+        "-",
+    ]);
+    let mut rest = &*quietly(&mut command);
+    let mut out = Vec::new();
+    while !rest.is_empty() {
+        let mut words = Vec::new();
+        for _ in 0..4 {
+            let end = rest.iter().position(u8::is_ascii_whitespace).unwrap();
+            words.push(std::str::from_utf8(&rest[..end]).unwrap());
+            rest = &rest[end + 1..];
+        }
+        assert_eq!((words[0], words[3]), ("P6", "255"));
+        let (width, height): (usize, usize) =
+            (words[1].parse().unwrap(), words[2].parse().unwrap());
+        let (data, tail) = rest.split_at(width * height * 3);
+        out.push(Rgb { width, height, data: data.to_vec() });
+        rest = tail;
+    }
+    out
+}
+
+/// Values that ffprobe prints, one a line.
+#[track_caller]
+pub(crate) fn probe(path: &Path, arguments: &str) -> Vec<String> {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error"]).args(arguments.split_whitespace());
+    command.args(["-of", "default=nk=1:nw=1"]).arg(path);
+    let out = command.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "{command:?}: {said}");
+    String::from_utf8(out.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// Times of all frames that are shown, in seconds.
+#[track_caller]
+pub(crate) fn times(path: &Path) -> Vec<f64> {
+    probe(path, "-select_streams v:0 -show_entries frame=best_effort_timestamp_time")
+        .iter()
+        .filter_map(|l| l.trim_end_matches('|').parse().ok())
+        .collect()
+}
+
+/// Fails unless two lists of times agree to within `tolerance` seconds.
+#[track_caller]
+pub(crate) fn assert_times(expected: &[f64], found: &[f64], tolerance: f64) {
+    assert_eq!(expected.len(), found.len(), "number of frames: {expected:?} {found:?}");
+    for (i, (a, b)) in expected.iter().zip(found).enumerate() {
+        assert!((a - b).abs() <= tolerance, "frame {i} is at {b}, should be at {a}");
+    }
+}
+
+/// Tags that a container cannot do without: what kind of picture it is, its
+/// size, its clock. Nothing here differs between cameras, places or people.
+const CONTAINER_FACTS: &[&str] = &[
+    // JPEG
+    "JFIF:JFIFVersion",
+    "JFIF:ResolutionUnit",
+    "JFIF:XResolution",
+    "JFIF:YResolution",
+    // PNG and APNG
+    "PNG:ImageWidth",
+    "PNG:ImageHeight",
+    "PNG:BitDepth",
+    "PNG:ColorType",
+    "PNG:Compression",
+    "PNG:Filter",
+    "PNG:Interlace",
+    "PNG:SRGBRendering",
+    "PNG:AnimationFrames",
+    "PNG:AnimationPlays",
+    // WebP
+    "RIFF:VP8Version",
+    "RIFF:ImageWidth",
+    "RIFF:ImageHeight",
+    "RIFF:HorizontalScale",
+    "RIFF:VerticalScale",
+    "RIFF:AlphaIsUsed",
+    "RIFF:WebP_Flags",
+    "RIFF:BackgroundColor",
+    "RIFF:AnimationLoopCount",
+    "RIFF:FrameCount",
+    "RIFF:Duration",
+    // MP4: movie and track headers, sample tables
+    "QuickTime:MajorBrand",
+    "QuickTime:MinorVersion",
+    "QuickTime:CompatibleBrands",
+    "QuickTime:MediaDataSize",
+    "QuickTime:MediaDataOffset",
+    "QuickTime:MediaData",
+    "QuickTime:MovieHeaderVersion",
+    "QuickTime:CreateDate",
+    "QuickTime:ModifyDate",
+    "QuickTime:TimeScale",
+    "QuickTime:Duration",
+    "QuickTime:PreferredRate",
+    "QuickTime:PreferredVolume",
+    "QuickTime:MatrixStructure",
+    "QuickTime:PreviewTime",
+    "QuickTime:PreviewDuration",
+    "QuickTime:PosterTime",
+    "QuickTime:SelectionTime",
+    "QuickTime:SelectionDuration",
+    "QuickTime:CurrentTime",
+    "QuickTime:NextTrackID",
+];
+
+/// The same for a track of an MP4, whatever its number.
+const TRACK_FACTS: &[&str] = &[
+    "TrackHeaderVersion",
+    "TrackCreateDate",
+    "TrackModifyDate",
+    "TrackID",
+    "TrackDuration",
+    "TrackLayer",
+    "TrackVolume",
+    "MatrixStructure",
+    "ImageWidth",
+    "ImageHeight",
+    "Unknown_edts",
+    "MediaHeaderVersion",
+    "MediaCreateDate",
+    "MediaModifyDate",
+    "MediaTimeScale",
+    "MediaDuration",
+    "MediaLanguageCode",
+    "HandlerType",
+    "GraphicsMode",
+    "OpColor",
+    "Balance",
+    "CompressorID",
+    "SourceImageWidth",
+    "SourceImageHeight",
+    "XResolution",
+    "YResolution",
+    "BitDepth",
+    "PixelAspectRatio",
+    "ColorProfiles",
+    "ColorPrimaries",
+    "TransferCharacteristics",
+    "MatrixCoefficients",
+    "VideoFullRangeFlag",
+    "VideoFrameRate",
+    "AVCConfiguration",
+    "TimeToSampleTable",
+    "CompositionTimeToSample",
+    "SyncSampleTable",
+    "SampleToChunk",
+    "SampleSizes",
+    "ChunkOffset64",
+    "AudioFormat",
+    "AudioChannels",
+    "AudioBitsPerSample",
+    "AudioSampleRate",
+];
+
+/// Strings that encoders leave behind.
+const ENCODER_MARKS: &[&str] = &["x264", "Lavc", "Lavf", "libx264", "FFmpeg", "ffmpeg", "Canary"];
+
+/// Fails if a file holds metadata beyond what its container needs.
+#[track_caller]
+pub(crate) fn assert_clean(path: &Path) {
+    let data = std::fs::read(path).unwrap();
+    for word in ENCODER_MARKS {
+        let found = data.windows(word.len()).any(|w| w == word.as_bytes());
+        assert!(!found, "{} holds {word:?}", path.display());
+    }
+    if !super::media::have("exiftool") {
+        return;
+    }
+    let mut command = Command::new("exiftool");
+    command.args(["-a", "-G1", "-u", "-ee3", "-n", "-json"]).arg(path);
+    let output = command.output().unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tags = found[0].as_object().unwrap();
+    let beyond: Vec<_> = tags.iter().filter(|(name, value)| !allowed(name, value)).collect();
+    assert!(beyond.is_empty(), "{} gives away {beyond:?}", path.display());
+    assert!(tags.len() > 10, "exiftool did not read {}: {tags:?}", path.display());
+}
+
+/// True for facts about the file in the file system, what exiftool computes
+/// from other tags, and container facts; dates must be zero.
+fn allowed(name: &str, value: &serde_json::Value) -> bool {
+    let (group, tag) = name.split_once(':').unwrap_or(("", name));
+    if tag.ends_with("Date") && group != "System" {
+        return value.as_str().is_some_and(|v| v.starts_with("0000:00:00"))
+            || value.as_u64() == Some(0);
+    }
+    match group {
+        "" | "System" | "File" | "ExifTool" | "Composite" => tag != "Warning" && tag != "Error",
+        g if g.starts_with("Track") => TRACK_FACTS.contains(&tag),
+        _ => CONTAINER_FACTS.contains(&name),
+    }
+}
