@@ -2,6 +2,8 @@
 //! (made with libheif, libaom and libjxl from a drawn picture), and random
 //! damage to a file of every format.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 use fernseed_core::limits::Limits;
 use fernseed_core::{Picture, PixelFormat, Size};
 use fernseed_media::still::{StillError, StillFormat, StillFrames, decode};

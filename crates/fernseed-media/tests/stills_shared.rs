@@ -2,6 +2,8 @@
 //! decodes or gives a typed error in bounded time, and the good ones decode.
 //! Skipped, with a message, where the material is absent.
 
+#![expect(clippy::print_stdout, reason = "tells what was skipped and counted")]
+
 use fernseed_core::limits::Limits;
 use fernseed_media::still::{StillError, StillFrames, decode};
 use std::collections::BTreeMap;

@@ -33,8 +33,8 @@ fn read(mut decoder: impl ImageDecoder, limits: &Limits) -> Result<Raster, Still
         ColorType::Rgba16 => (Channels::Rgba, true),
         other => return Err(StillError::unsupported(format!("{other:?} samples"))),
     };
-    let len = usize::try_from(decoder.total_bytes());
-    let mut buffer = zeroed(len.map_err(|_| StillError::Limit { what: "memory" })?)?;
+    let len = usize::try_from(decoder.total_bytes()).ok();
+    let mut buffer = zeroed(len.ok_or(StillError::Limit { what: "memory" })?)?;
     decoder.read_image(&mut buffer).map_err(explain)?;
     let samples = if wide {
         Samples::U16(

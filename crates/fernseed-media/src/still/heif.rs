@@ -53,11 +53,8 @@ pub(super) fn decode(
         if let Some(area) = cropped {
             coded.crop(area)?;
         }
-        let colour = match (&props.icc, props.nclx) {
-            (Some(icc), _) => Colour::Icc(icc.to_vec()),
-            (None, Some(n)) => Colour::Cicp { primaries: n.primaries, transfer: n.transfer },
-            (None, None) => coded.colour,
-        };
+        // A grid may leave its colour to its tiles, as some phones' do.
+        let colour = props.colour().unwrap_or(coded.colour);
         Ok(Raster {
             size: coded.size,
             channels: coded.channels,
@@ -129,7 +126,7 @@ impl<'a> File<'a> {
                 Ok(Coded {
                     size: yuv.size,
                     channels: Channels::Rgb,
-                    colour: yuv.colour(),
+                    colour: props.colour().unwrap_or(yuv.colour()),
                     samples: yuv.to_rgb(props.nclx)?,
                 })
             }

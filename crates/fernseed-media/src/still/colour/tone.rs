@@ -42,7 +42,7 @@ impl Curve {
             Self::Pq => {
                 let p = value.powf(1.0 / 78.843_75);
                 let top = (p - 0.835_937_5).max(0.0);
-                let bottom = 18.851_562_5 - 18.687_5 * p;
+                let bottom = 18.851_563 - 18.687_5 * p;
                 (top / bottom).powf(1.0 / 0.159_301_76) * 10_000.0 / REFERENCE_WHITE
             }
             Self::Hlg => {

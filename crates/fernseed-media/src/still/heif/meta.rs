@@ -278,7 +278,7 @@ fn next_box<'a>(rest: &mut &'a [u8]) -> Result<Option<Boxed<'a>>, StillError> {
     let kind = *r.take(4)?.first_chunk().ok_or_else(cut)?;
     let (header, len) = match short {
         0 => (8, rest.len()),
-        1 => (16, usize::try_from(r.uint(8)?).map_err(|_| StillError::Truncated)?),
+        1 => (16, usize::try_from(r.uint(8)?).ok().ok_or(StillError::Truncated)?),
         len => (8, len as usize),
     };
     if len < header {

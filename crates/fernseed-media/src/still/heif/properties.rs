@@ -2,6 +2,7 @@
 
 use super::meta::{Boxed, Reader};
 use crate::still::StillError;
+use crate::still::colour::Colour;
 use fernseed_core::{Orientation, Size};
 
 /// Code points of ITU-T H.273 from a `colr` box.
@@ -25,6 +26,12 @@ pub(super) struct Properties<'a> {
 }
 
 impl<'a> Properties<'a> {
+    /// The colour they name; a profile says more than code points do.
+    pub(super) fn colour(&self) -> Option<Colour> {
+        let points = |n: Nclx| Colour::Cicp { primaries: n.primaries, transfer: n.transfer };
+        self.icc.map(|icc| Colour::Icc(icc.to_vec())).or(self.nclx.map(points))
+    }
+
     /// # Errors
     /// `Unsupported` if one is essential and unknown, or the picture is cut
     /// after it is turned (the standard asks for the other order).

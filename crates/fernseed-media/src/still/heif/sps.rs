@@ -39,7 +39,7 @@ fn read(b: &mut Bits<'_>) -> Option<Signal> {
     if b.ue()? == 3 {
         b.skip(1)?;
     }
-    (b.ue()?, b.ue()?);
+    b.ues(2)?;
     if b.flag()? {
         b.ues(4)?;
     }
