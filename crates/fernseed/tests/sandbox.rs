@@ -221,3 +221,24 @@ fn a_run_writes_nothing_else() {
     }
     assert!(lines.iter().any(|l| l.contains("linkat(")), "published by a link");
 }
+
+/// C libraries that are linked statically must not stand in for those that
+/// FFmpeg loads: the same names with other structures corrupt memory.
+#[test]
+fn no_c_symbol_is_exported() {
+    if !media::have("nm") {
+        return;
+    }
+    let output = Command::new("nm").args(["-D", "--defined-only", PROGRAM]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let exported: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().last())
+        .filter(|name| {
+            ["dav1d_", "WebP", "VP8", "av_", "jpeg_", "png_", "heif_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+        })
+        .collect();
+    assert!(exported.is_empty(), "{exported:?}");
+}

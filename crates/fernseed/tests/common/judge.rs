@@ -31,20 +31,28 @@ impl Rgb {
             .unwrap()
     }
 
-    /// Mean difference of all channels below row `from`.
+    /// Mean difference of all channels below row `from`, where this picture
+    /// is not covered.
+    #[track_caller]
     pub(crate) fn difference_below(&self, other: &Self, from: usize) -> f64 {
-        assert!(from < self.height.min(other.height));
-        let width = self.width.min(other.width);
+        let (width, height) = (self.width.min(other.width), self.height.min(other.height));
+        assert!(from < height);
         let mut sum = 0u64;
         let mut count = 0u64;
-        for y in from..self.height.min(other.height) {
+        for y in from..height {
             for x in 0..width {
-                for (a, b) in self.at((x, y)).into_iter().zip(other.at((x, y))) {
+                let found = self.at((x, y));
+                if found.iter().zip(FILL).all(|(a, b)| a.abs_diff(b) < 60) {
+                    continue;
+                }
+                for (a, b) in found.into_iter().zip(other.at((x, y))) {
                     sum += u64::from(a.abs_diff(b));
                     count += 1;
                 }
             }
         }
+        let all = (width * (height - from) * 3) as u64;
+        assert!(count * 4 > all, "{count} of {all} bytes are left to compare");
         sum as f64 / count as f64
     }
 }
@@ -90,17 +98,9 @@ pub(crate) fn input_frames(path: &Path) -> Vec<Rgb> {
 fn decode(path: &Path, level: &str) -> Vec<Rgb> {
     let mut command = Command::new("ffmpeg");
     command.args(["-v", level, "-nostdin", "-i"]).arg(path);
-    command.args([
-        "-map",
-        "0:v:0",
-        "-fps_mode",
-        "passthrough",
-        "-f",
-        "image2pipe",
-        "-c:v",
-        "ppm",
-        "-",
-    ]);
+    command
+        .args(["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "image2pipe"])
+        .args(["-c:v", "ppm", "-pix_fmt", "rgb24", "-"]);
     let mut rest = &*quietly(&mut command);
     let mut out = Vec::new();
     while !rest.is_empty() {
