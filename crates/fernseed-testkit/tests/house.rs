@@ -1,6 +1,8 @@
 //! Checks on the house itself: who may depend on whom, where `unsafe` may
 //! be, how long files may get, what may never be written into them.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test's helpers may fail loudly")]
+
 use fernseed_testkit::root;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

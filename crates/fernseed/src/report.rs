@@ -75,7 +75,9 @@ pub struct FileReport {
     /// Name of the original, only if the user asked for names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
-    /// Name of the output file, without folder, if there is one.
+    /// Name of the output file, without folder, if there is one. In a
+    /// report file it is absent where it holds the original's name, unless
+    /// the user asked for names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
     /// What became of it.

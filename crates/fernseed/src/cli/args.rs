@@ -343,7 +343,7 @@ fn parse_time(text: &str) -> Result<i64, String> {
         return Err(wrong());
     }
     for (i, part) in parts.iter().enumerate() {
-        let value: f64 = part.parse().map_err(|_| wrong())?;
+        let Ok(value) = part.parse::<f64>() else { return Err(wrong()) };
         let last = i + 1 == parts.len();
         if !value.is_finite() || value < 0.0 || (!last && value.fract() != 0.0) {
             return Err(wrong());

@@ -5,13 +5,12 @@ use super::plan_file;
 use super::redact::start_workers;
 use super::terminal::{Problem, Terminal};
 use fernseed::exit::Exit;
-use fernseed::host::job::limits;
+use fernseed::host::job::{limits, open_input};
 use fernseed::host::workers::{Silent, WorkerError};
 use fernseed::protocol::{Role, Task};
 use fernseed_core::finding::{Finding, Severity, Verdict};
 use fernseed_core::time::clock;
 use serde::Serialize;
-use std::fs::File;
 use std::os::fd::AsFd;
 
 /// One line of `audit --json`.
@@ -31,14 +30,14 @@ pub(crate) fn audit(args: &AuditArgs, out: &Terminal) -> Result<Exit, Problem> {
     let original = match &args.against {
         None => None,
         Some(path) => {
-            Some(File::open(path).map_err(|e| Problem::input(format!("{}: {e}", path.display())))?)
+            Some(open_input(path).map_err(|e| Problem::input(format!("{}: {e}", path.display())))?)
         }
     };
     let workers = start_workers()?;
     let mut exit = Exit::Clean;
     for path in &args.files {
         let name = fernseed_sandbox::printable(&path.to_string_lossy(), 300);
-        let file = match File::open(path) {
+        let file = match open_input(path) {
             Ok(file) => file,
             Err(error) => {
                 out.error(&format!("{name}: {error}"));

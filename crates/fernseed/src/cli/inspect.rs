@@ -4,14 +4,13 @@ use super::args::InspectArgs;
 use super::redact::start_workers;
 use super::terminal::{Problem, Terminal};
 use fernseed::exit::Exit;
-use fernseed::host::job::limits;
+use fernseed::host::job::{limits, open_input};
 use fernseed::host::workers::Silent;
 use fernseed::protocol::{Role, Task};
 use fernseed::words;
 use fernseed_scrub::{Harm, Inventory, Item};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::os::fd::AsFd;
 
 /// One line of `inspect --json`.
@@ -27,13 +26,8 @@ pub(crate) fn inspect(args: &InspectArgs, out: &Terminal) -> Result<Exit, Proble
     let mut exit = Exit::Clean;
     for path in &args.files {
         let name = fernseed_sandbox::printable(&path.to_string_lossy(), 300);
-        let file = match File::open(path).and_then(|f| Ok((f.metadata()?.is_file(), f))) {
-            Ok((true, file)) => file,
-            Ok((false, _)) => {
-                out.error(&format!("{name}: is not an ordinary file"));
-                exit = exit.max(Exit::Input);
-                continue;
-            }
+        let file = match open_input(path) {
+            Ok(file) => file,
             Err(error) => {
                 out.error(&format!("{name}: {error}"));
                 exit = exit.max(Exit::Input);

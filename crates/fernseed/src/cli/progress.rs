@@ -32,7 +32,7 @@ impl<'a> Bars<'a> {
 
     /// Words for people go to standard error, since standard output holds
     /// the result itself.
-    pub(crate) fn to_stderr(mut self) -> Self {
+    pub(crate) fn words_to_stderr(mut self) -> Self {
         self.words_to_stderr = true;
         self
     }

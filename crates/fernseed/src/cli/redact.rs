@@ -7,12 +7,12 @@ use super::summary;
 use super::terminal::{Problem, Terminal};
 use fernseed::exit::Exit;
 use fernseed::host::batch::{self, exit_of};
-use fernseed::host::inputs::{Destination, Input, collect, create_folders};
+use fernseed::host::inputs::{Destination, Input, InputError, collect, create_folders};
 use fernseed::host::interrupt::Interrupt;
 use fernseed::host::job::{Finished, Settings};
 use fernseed::host::workers::Workers;
 use fernseed::protocol::OutputOptions;
-use fernseed::report::{ModelUsed, REPORT_VERSION, Report};
+use fernseed::report::{FileReport, ModelUsed, REPORT_VERSION, Report, Status};
 use fernseed_core::plan::KeptSpan;
 use fernseed_core::policy::{AudioPolicy, Policy};
 use fernseed_sandbox::Level;
@@ -49,6 +49,13 @@ pub(crate) fn redact(args: &RedactArgs, out: &Terminal) -> Result<Exit, Problem>
     let done = batch::run(&workers, &collected.inputs, None, &settings, jobs, &bars);
     bars.clear();
     exit = end(&done, exit, args.allow_empty, &workers);
+    if !done.is_empty() && done.iter().all(|f| f.report.status == Status::Skipped) {
+        for folder in args.inputs.iter().filter(|p| p.is_dir()) {
+            let error = InputError::EmptyFolder(folder.clone());
+            out.error(&error.to_string());
+        }
+        exit = exit.max(Exit::Input);
+    }
     write_report(&args.output, &settings.policy, done, exit, out)?;
     Ok(exit)
 }
@@ -72,7 +79,7 @@ pub(crate) fn scan(args: &ScanArgs, out: &Terminal) -> Result<Exit, Problem> {
     };
     let inputs = [lone_input(&args.input, &Destination::default())?];
     let workers = start_workers()?;
-    let bars = Bars::new(out, 1, true).to_stderr();
+    let bars = Bars::new(out, 1, true).words_to_stderr();
     let mut done = batch::run(&workers, &inputs, None, &settings, 1, &bars);
     bars.clear();
     let exit = end(&done, Exit::Clean, true, &workers);
@@ -218,13 +225,23 @@ fn write_report(
         program: concat!("fernseed ", env!("CARGO_PKG_VERSION")).to_owned(),
         models: models(),
         policy: policy.clone(),
-        files: done.into_iter().map(|f| f.report).collect(),
+        files: done.into_iter().map(|f| nameless(f.report, args)).collect(),
         exit_code: exit as u8,
     };
     let text = serde_json::to_string_pretty(&report).map_err(Problem::io)?;
     plan_file::write_new(path, &text)?;
     out.say(&format!("The report is in {}.", path.display()));
     Ok(())
+}
+
+/// Takes the output's name out of a report if it holds the original's,
+/// unless the user asked for names.
+fn nameless(report: FileReport, args: &OutputArgs) -> FileReport {
+    let named_by_user = args.output.as_deref().and_then(named_format).is_some();
+    if args.report_names || named_by_user {
+        return report;
+    }
+    FileReport { output: None, ..report }
 }
 
 /// The models that looked.

@@ -4,7 +4,7 @@ use super::terminal::Terminal;
 use fernseed::host::inputs::Input;
 use fernseed::report::{FileReport, Hidden, Status};
 use fernseed::words;
-use fernseed_core::finding::Severity;
+use fernseed_core::finding::{FindingCode, Severity};
 use fernseed_core::geometry::{Rect, Size};
 use fernseed_core::plan::MediaKind;
 use fernseed_core::time::clock;
@@ -67,7 +67,7 @@ fn lines(name: &str, report: &FileReport, verbose: bool) -> Vec<String> {
             out.push(format!("    {}: {} ({})", item.category, item.what, item.path));
         }
     }
-    for finding in &report.findings {
+    for finding in report.findings.iter().filter(|f| f.code != FindingCode::NothingFound) {
         let mark = match finding.severity {
             Severity::Info if !verbose => continue,
             Severity::Info | Severity::Notice => "note",

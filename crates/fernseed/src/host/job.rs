@@ -75,14 +75,33 @@ pub fn redact(
 enum Stop {
     Worker(WorkerError),
     Publish(PublishError),
-    Open(std::io::Error),
+    Open(OpenError),
+}
+
+/// Why an input could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The system said no.
+    #[error("cannot be opened: {0}; check its name and permissions")]
+    System(#[from] std::io::Error),
+    /// A folder, pipe or device.
+    #[error("is not an ordinary file; copy it to one first")]
     NotAFile,
+    /// No bytes at all.
+    #[error("is empty; check whether copying it went wrong")]
     Empty,
 }
 
 impl From<WorkerError> for Stop {
     fn from(error: WorkerError) -> Self {
         Self::Worker(error)
+    }
+}
+
+impl From<OpenError> for Stop {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
     }
 }
 
@@ -110,15 +129,8 @@ impl Stop {
                 (error.kind(), format!("{error}{hint}"))
             }
             Self::Publish(error) => (FailureKind::Io, error.to_string()),
-            Self::Open(error) => {
-                (FailureKind::Io, format!("cannot be opened: {error}; check its permissions"))
-            }
-            Self::NotAFile => {
-                (FailureKind::NotMedia, "is not an ordinary file; copy it to one first".to_owned())
-            }
-            Self::Empty => {
-                (FailureKind::NotMedia, "is empty; check whether copying it went wrong".to_owned())
-            }
+            Self::Open(error @ OpenError::System(_)) => (FailureKind::Io, error.to_string()),
+            Self::Open(error) => (FailureKind::NotMedia, error.to_string()),
         };
         report.status = Status::Failed;
         report.verdict = Verdict::Failed;
@@ -236,7 +248,7 @@ fn audit(
     listener: &mut dyn Listener,
 ) -> Result<Said, Stop> {
     pending.sync()?;
-    let finished = pending.reopen_read_only().map_err(Stop::Open)?;
+    let finished = pending.reopen_read_only().map_err(OpenError::System)?;
     let task = Task::Audit {
         plan: Some(plan.clone()),
         with_original: true,
@@ -277,19 +289,22 @@ impl Listener for NameGuard<'_> {
 
 /// Opens an input for reading. Pipes and devices are refused without
 /// blocking on them.
-fn open_input(path: &Path) -> Result<File, Stop> {
+///
+/// # Errors
+/// [`OpenError`] says why in words.
+pub fn open_input(path: &Path) -> Result<File, OpenError> {
     let non_blocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(non_blocking)
         .open(path)
-        .map_err(Stop::Open)?;
-    let meta = file.metadata().map_err(Stop::Open)?;
+        .map_err(OpenError::System)?;
+    let meta = file.metadata()?;
     if !meta.is_file() {
-        return Err(Stop::NotAFile);
+        return Err(OpenError::NotAFile);
     }
     if meta.len() == 0 {
-        return Err(Stop::Empty);
+        return Err(OpenError::Empty);
     }
     Ok(file)
 }

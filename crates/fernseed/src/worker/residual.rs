@@ -10,6 +10,11 @@ const UNDER_MASK: f32 = 0.6;
 /// So is one that overlaps a mask this much (intersection over union): the
 /// same head, seen a little larger around its covered face.
 const SAME_HEAD: f32 = 0.4;
+/// Where a mask begins, ordinary things get odd edges: a detection of which
+/// this share is masked has to be surer than others to count.
+const BESIDE_MASK: f32 = 0.3;
+/// How sure.
+const BESIDE_MASK_CONFIDENCE: f32 = 0.7;
 
 /// Detections that are neither under a mask nor kept visible by a person.
 pub(super) fn visible(found: Vec<Detection>, masks: &[Mask], kept: &[Rect]) -> Vec<Detection> {
@@ -17,7 +22,11 @@ pub(super) fn visible(found: Vec<Detection>, masks: &[Mask], kept: &[Rect]) -> V
         .into_iter()
         .filter(|d| {
             let under = |r: Rect| d.rect.covered_by(r) >= UNDER_MASK || d.rect.iou(r) >= SAME_HEAD;
-            !masks.iter().any(|m| under(m.rect)) && !kept.iter().any(|r| under(*r))
+            let beside = |r: Rect| {
+                d.confidence < BESIDE_MASK_CONFIDENCE && d.rect.covered_by(r) >= BESIDE_MASK
+            };
+            !masks.iter().any(|m| under(m.rect) || beside(m.rect))
+                && !kept.iter().any(|r| under(*r))
         })
         .collect()
 }

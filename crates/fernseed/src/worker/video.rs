@@ -149,13 +149,13 @@ pub(super) fn scan(work: &Work<'_>, file: File) -> Result<Plan, Failure> {
     let mut times: (i64, i64, u64) = (0, 0, 0);
     let mut blanked: Vec<FrameSpan> = Vec::new();
     let mut scenes = SceneDetector::default();
-    let (free, reuse) = sync_channel::<Picture>(64);
+    let (free, reuse) = sync_channel::<Picture>(16);
     let look = |(how, picture): &(VideoLook, Picture)| {
         work.finder.look_at_frame(picture, *how, settings.floor)
     };
     let recycle = |(_, picture): (VideoLook, Picture)| drop(free.try_send(picture));
     let watched = watch(Tracker::new(settings), threads, &look, &recycle, |lookout| {
-        let result = feed(
+        feed(
             work,
             &mut shown,
             lookout,
@@ -172,8 +172,7 @@ pub(super) fn scan(work: &Work<'_>, file: File) -> Result<Plan, Failure> {
                 scenes.is_cut(&frame.picture)
             },
             &mut || reuse.try_recv().ok(),
-        );
-        result
+        )
     })?;
     let Watched { tracker, unseen } = watched;
     for frame in unseen {
