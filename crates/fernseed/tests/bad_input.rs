@@ -1,6 +1,7 @@
 //! What is wrong with an input is said in one line that names the file and
 //! what to do; nothing appears under the final name, nothing is left over,
 //! and the rest of a batch goes on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod common;
 
@@ -139,7 +140,7 @@ fn damaged_frames_of_a_video_are_never_passed_through() {
     assert_ne!(run.code, 0, "damage went unnoticed: {}", run.out);
     for name in bench.names().iter().filter(|n| *n != "clip.mp4") {
         for (i, frame) in judge::frames(&bench.path(name)).iter().enumerate() {
-            let off = frame.from_fill(media::CLIP_FACE);
+            let off = frame.distance_from_fill(media::CLIP_FACE);
             assert!(off < 24, "{name}: the face of frame {i} is off by {off}");
         }
     }

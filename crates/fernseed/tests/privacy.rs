@@ -1,5 +1,6 @@
 //! What must not get from an input into an output, end to end: what is under
 //! a cover, metadata, names, sound, what was cut away.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod common;
 
@@ -243,7 +244,7 @@ fn cuts_leave_nothing_outside() {
     assert_eq!(packets.len(), kept.len(), "hidden frames are in the file");
     let (before, after) = (judge::input_frames(&clip), judge::frames(&cut));
     for (found, index) in after.iter().zip(&kept) {
-        assert!(found.from_fill(CLIP_FACE) <= FILL_TOLERANCE);
+        assert!(found.distance_from_fill(CLIP_FACE) <= FILL_TOLERANCE);
         // The window at the right shows the street going by: the right frame
         // is nearer than its neighbours.
         let off = |i: usize| found.difference_below(&before[i], 122);
@@ -325,7 +326,10 @@ fn a_forgotten_face_is_not_published() {
     let names = bench.names();
     if names.contains("photo.redacted.png") {
         let output = judge::still(&bench.path("photo.redacted.png"));
-        assert!(output.from_fill(PHOTO_FACE) <= FILL_TOLERANCE, "published with a visible face");
+        assert!(
+            output.distance_from_fill(PHOTO_FACE) <= FILL_TOLERANCE,
+            "published with a visible face"
+        );
         assert!(bench.json("report.json")["files"][0]["hidden"].as_array().unwrap().len() > 1);
     } else {
         assert_eq!(run.code, 1, "{}", run.err);
@@ -347,7 +351,7 @@ fn a_reviewed_plan_is_obeyed() {
     let output = judge::still(&bench.path("photo.redacted.png"));
     let source = judge::still(&bench.path("photo.png"));
     assert_eq!(output.at(PHOTO_FACE), source.at(PHOTO_FACE), "the person wanted it visible");
-    assert!(output.from_fill((220, 220)) <= FILL_TOLERANCE, "and this covered");
+    assert!(output.distance_from_fill((220, 220)) <= FILL_TOLERANCE, "and this covered");
     let findings = &bench.json("report.json")["files"][0]["findings"];
     assert!(findings.to_string().contains("still_visible"), "{findings}");
 }

@@ -1,5 +1,6 @@
 //! The sandbox of the shipped binary: what it says of itself, what it does
 //! on kernels that lack a layer, and what system calls a run really makes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod common;
 
@@ -82,7 +83,7 @@ fn a_normal_user_is_as_safe() {
     let Some(done) = as_nobody(&bench, "redact photo.png --fill magenta") else { return };
     done.expect(0);
     let output = judge::still(&bench.path("photo.redacted.png"));
-    assert!(output.from_fill(media::PHOTO_FACE) < 24);
+    assert!(output.distance_from_fill(media::PHOTO_FACE) < 24);
 }
 
 /// The binary under strace, which makes system calls fail; `None` where

@@ -22,7 +22,7 @@ impl Rgb {
 
     /// Greatest difference of a channel from the fill colour at a point and
     /// four pixels around it.
-    pub(crate) fn from_fill(&self, (x, y): (usize, usize)) -> u8 {
+    pub(crate) fn distance_from_fill(&self, (x, y): (usize, usize)) -> u8 {
         [(x, y), (x - 4, y), (x + 4, y), (x, y - 4), (x, y + 4)]
             .iter()
             .flat_map(|p| self.at(*p).into_iter().zip(FILL))

@@ -39,7 +39,7 @@ pub(crate) fn demo(name: &str) -> Option<PathBuf> {
 /// The demo photo, a woman's portrait, 256 pixels square, as PNG.
 pub(crate) fn photo() -> Option<PathBuf> {
     let source = demo("astronaut.png")?;
-    make("photo.png", &"convert {1} -resize 256x256! -strip {out}", &[&source])
+    make("photo.png", "convert {1} -resize 256x256! -strip {out}", &[&source])
 }
 
 /// 1.2 s of the demo clip, a man in a car, H.264 in MP4 with B-frames.
