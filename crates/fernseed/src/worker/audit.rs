@@ -230,7 +230,7 @@ fn audit_video(
     let rate = shown.info().average_rate.unwrap_or((25, 1));
     // The output was looked at closely when it was made; here every frame is
     // decoded and checked, and somebody looks a few times a second.
-    let every = (u64::from(rate.0) / u64::from(rate.1.max(1)) / 4).clamp(1, 12);
+    let every = (u64::from(rate.0) / u64::from(rate.1.max(1)) / 3).clamp(1, 12);
     let policy = job.plan.map_or_else(|| no_plan_policy(job.threshold), |p| p.policy.clone());
     let settings =
         TrackSettings { threshold: job.threshold, ..TrackSettings::for_threshold(job.threshold) };

@@ -31,7 +31,7 @@ use std::sync::mpsc::sync_channel;
 /// Frames waiting for the encoder.
 const ENCODE_QUEUE: usize = 4;
 /// One look in so many is a steady one, the others are quick.
-const STEADY_EVERY: u32 = 3;
+const STEADY_EVERY: u32 = 4;
 /// The time base of spans.
 pub(super) const MICROS: TimeBase = TimeBase { num: 1, den: 1_000_000 };
 /// A gap of this many seconds inside a track is worth a look by a person.

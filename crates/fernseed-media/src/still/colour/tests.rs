@@ -1,3 +1,5 @@
+//! Colour: profiles and code points end as sRGB.
+
 use super::*;
 
 fn through(colour: Colour, rgb: [u8; 3]) -> [u8; 3] {

@@ -1,3 +1,5 @@
+//! Tests of the module `encode`.
+
 use super::*;
 use crate::still::testing::{SIDES, gradient};
 use crate::still::{Delay, StillFrames, decode};

@@ -1,3 +1,5 @@
+//! Tests of the module `heif`.
+
 use super::*;
 use fernseed_core::Orientation;
 

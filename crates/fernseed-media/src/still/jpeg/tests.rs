@@ -1,3 +1,5 @@
+//! Tests of the module `jpeg`.
+
 use super::*;
 use crate::still::testing::{gradient, jpeg_with};
 use fernseed_core::Orientation;

@@ -1,3 +1,5 @@
+//! Tests of the module `png`.
+
 use super::*;
 use crate::still::testing::few_frames;
 

@@ -1,3 +1,5 @@
+//! Tests of the module `tiff`.
+
 use super::*;
 use tiff::encoder::{TiffEncoder, colortype};
 
