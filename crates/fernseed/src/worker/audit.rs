@@ -8,7 +8,7 @@
 
 use super::lookout::watch;
 use super::outbox::Outbox;
-use super::residual::visible;
+use super::residual::{is_flat, visible};
 use super::still::{failure as still_failure, masks, redactions as still_redactions};
 use super::video::{MICROS, Shown};
 use crate::protocol::{Event, Failure, FailureKind, Phase};
@@ -132,7 +132,10 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
             .map_err(|e| Failure::new(FailureKind::Internal, e.to_string()))?;
         let (hidden, kept) =
             job.plan.map_or_else(Default::default, |p| (masks(p, count), p.kept_at(count)));
-        let left = visible(found, &hidden, &kept);
+        let mut left = visible(found, &hidden, &kept);
+        if job.plan.is_none() {
+            left.retain(|d| !is_flat(&picture, d.rect));
+        }
         for face in &left {
             findings.push(still_visible(face.confidence).at(Place {
                 first_frame: Some(count),
@@ -252,7 +255,11 @@ fn audit_video(
             let (hidden, kept) = job.plan.map_or_else(Default::default, |p| {
                 (masks(p, numbered.number), p.kept_at(numbered.number))
             });
-            Ok(visible(found, &hidden, &kept))
+            let mut left = visible(found, &hidden, &kept);
+            if job.plan.is_none() {
+                left.retain(|d| !is_flat(&numbered.picture, d.rect));
+            }
+            Ok(left)
         },
         &drop,
         |lookout| -> Result<(), Failure> {
