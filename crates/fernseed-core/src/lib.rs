@@ -5,7 +5,7 @@
 //! [`Picture`] is decoded, a [`detect::Detector`] turns it into
 //! [`detect::Detection`]s, [`track`] joins those into a [`plan::Plan`],
 //! [`render`] destroys what the plan names and is the only maker of
-//! [`render::Redacted`], and [`report`] says what was done and found.
+//! [`render::Redacted`], and a [`finding::Finding`] says what was noticed.
 //!
 //! All coordinates are in *display space*: pixels of the upright picture,
 //! origin at the top left corner, x to the right, y down.

@@ -2,8 +2,8 @@
 //! flashes up for a frame.
 //!
 //! The work is offline: all frames of a clip have been looked at before a
-//! track is final. [`associate`] joins detections of one shot into tracks,
-//! weak ones included; [`fill`] decides which tracks count, closes their
+//! track is final. `associate` joins detections of one shot into tracks,
+//! weak ones included; `fill` decides which tracks count, closes their
 //! gaps from both sides and extends them before the first and after the last
 //! sight; [`plan`] adds the margins and writes the redactions.
 //!
