@@ -1,54 +1,10 @@
-//! What the tests of several crates share: scripted detectors, synthetic
-//! pictures, and where the shared test data lies.
+//! What the tests of several crates share: synthetic pictures, and where the
+//! shared test data lies.
 #![forbid(unsafe_code)]
 
-use fernseed_core::detect::{DetectError, Detection, Detector, DetectorId, Effort, Label};
 use fernseed_core::picture::{Plane, plane_sizes};
-use fernseed_core::{Picture, PixelFormat, Rect, Size};
+use fernseed_core::{Picture, PixelFormat, Size};
 use std::path::{Path, PathBuf};
-
-/// A detector that finds bright blobs of one colour: every connected square
-/// of pure magenta counts as a face. Fast, exact, and blind to real people.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MagentaDetector;
-
-/// The colour that [`MagentaDetector`] takes for a face.
-pub const MAGENTA: [u8; 3] = [255, 0, 255];
-
-impl Detector for MagentaDetector {
-    fn detect(
-        &self,
-        picture: &Picture,
-        _effort: Effort,
-        _floor: f32,
-    ) -> Result<Vec<Detection>, DetectError> {
-        let step = match picture.format() {
-            PixelFormat::Rgb8 => 3,
-            PixelFormat::Rgba8 => 4,
-            PixelFormat::Yuv420(_) => return Ok(Vec::new()),
-        };
-        let Some(plane) = picture.planes().first() else { return Ok(Vec::new()) };
-        let mut found: Option<Rect> = None;
-        for y in 0..plane.rows {
-            for (x, pixel) in plane.row(y).chunks_exact(step).enumerate() {
-                if pixel.starts_with(&MAGENTA) {
-                    let (x, y) = (x as f32, y as f32);
-                    let here = Rect::new(x, y, x + 1.0, y + 1.0);
-                    found = Some(found.map_or(here, |f| f.union(here)));
-                }
-            }
-        }
-        Ok(found
-            .into_iter()
-            .map(|rect| Detection {
-                rect,
-                label: Label::Face,
-                confidence: 1.0,
-                source: DetectorId::Fake,
-            })
-            .collect())
-    }
-}
 
 /// A picture of seeded noise.
 ///
@@ -99,16 +55,6 @@ pub fn demo_media(name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn magenta_is_found_where_it_is() {
-        let mut picture = Picture::filled(Size::new(20, 10), PixelFormat::Rgb8, [9, 9, 9]);
-        for y in 3..6 {
-            picture.planes_mut()[0].row_mut(y)[12..21].copy_from_slice(&[255, 0, 255].repeat(3));
-        }
-        let found = MagentaDetector.detect(&picture, Effort::Still, 0.5).unwrap();
-        assert_eq!(found[0].rect, Rect::new(4.0, 3.0, 7.0, 6.0));
-    }
 
     #[test]
     fn noise_is_seeded() {
