@@ -15,6 +15,8 @@ mod bytes;
 mod ebml;
 pub mod inventory;
 mod source;
+pub mod strip;
 
 pub use account::{Accounting, OutputKind, account};
 pub use inventory::{Category, Harm, Inventory, InventoryLimits, Item, inventory};
+pub use strip::{StripError, StripOptions, Stripped, UnknownMember, strip};
