@@ -13,6 +13,7 @@
 //! clip, and interpolation and extension use both directions of time.
 
 mod associate;
+pub mod between;
 mod fill;
 pub mod plan;
 pub mod scene;
