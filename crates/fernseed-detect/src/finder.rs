@@ -67,7 +67,12 @@ impl FaceFinder {
 
     /// Runs parts on the configured number of threads; results in the order
     /// of `parts`, whoever was first.
-    fn run_all(&self, parts: &[Part], picture: &Picture, floor: f32) -> Vec<Vec<FaceBox>> {
+    pub(crate) fn run_all(
+        &self,
+        parts: &[Part],
+        picture: &Picture,
+        floor: f32,
+    ) -> Vec<Vec<FaceBox>> {
         let threads = self.config.threads.min(parts.len());
         if threads <= 1 {
             return parts.iter().map(|part| part.run(&self.engine, picture, floor)).collect();
@@ -93,8 +98,9 @@ impl FaceFinder {
     }
 }
 
-/// Network scores below these are not even counted as support.
-const FLOORS: (f32, f32) = (0.06, 0.12);
+/// Network scores (CenterFace, YuNet) below these are not even counted as
+/// support.
+pub(crate) const FLOORS: (f32, f32) = (0.06, 0.12);
 
 /// A still picture whose best face is less sure than this is turned, too.
 const SURE: f32 = 0.75;
@@ -172,7 +178,8 @@ impl Detector for FaceFinder {
     }
 }
 
-fn not_empty(picture: &Picture) -> Result<(), DetectError> {
+/// A picture must have pixels.
+pub(crate) fn not_empty(picture: &Picture) -> Result<(), DetectError> {
     let size = picture.size();
     if size.pixels() > 0 {
         Ok(())

@@ -17,6 +17,7 @@ mod layers;
 mod look;
 mod merge;
 pub mod models;
+mod near;
 mod onnx;
 mod plan;
 mod resample;

@@ -77,6 +77,9 @@ pub(crate) struct Part {
     network: Network,
     view: View,
     picture: Size,
+    /// A box whose centre is this close to a cut is left to others, in
+    /// shown pixels.
+    edge: f32,
 }
 
 impl Look {
@@ -89,7 +92,7 @@ impl Look {
             for &(left, width) in &columns {
                 let window = Window { left, top, width, height };
                 let view = View { window, scale: self.scale, turn: self.turn, lift: self.lift };
-                parts.push(Part { network: self.network, view, picture });
+                parts.push(Part::new(self.network, view, picture, EDGE));
             }
         }
         parts
@@ -109,6 +112,21 @@ fn cuts(side: usize, scale: f32) -> Vec<(usize, usize)> {
 }
 
 impl Part {
+    /// A run of a network over a view of a picture of size `picture`.
+    pub(crate) const fn new(network: Network, view: View, picture: Size, edge: f32) -> Self {
+        Self { network, view, picture, edge }
+    }
+
+    /// The part of the picture that is shown.
+    pub(crate) const fn window(&self) -> Window {
+        self.view.window
+    }
+
+    /// Whether dark parts are lifted.
+    pub(crate) const fn lifts(&self) -> bool {
+        self.view.lift
+    }
+
     /// Shows the part to its network; boxes in picture pixels.
     pub(crate) fn run(&self, engine: &Engine, picture: &Picture, floor: f32) -> Vec<FaceBox> {
         let Some(shown) = self.view.show(picture) else { return Vec::new() };
@@ -123,7 +141,7 @@ impl Part {
     fn cuts_through(&self, found: &FaceBox) -> bool {
         let (x, y) = found.rect.centre();
         let window = self.view.window;
-        let edge = EDGE / self.view.scale;
+        let edge = self.edge / self.view.scale;
         let outside = |at: f32, start: usize, length: usize, side: u32| {
             (start > 0 && at < start as f32 + edge)
                 || (start + length < side as usize && at > (start + length) as f32 - edge)
