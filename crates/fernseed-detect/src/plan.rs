@@ -8,13 +8,12 @@ use fernseed_core::{Orientation, Size};
 /// How a video frame is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VideoLook {
-    /// YuNet alone: every frame.
+    /// YuNet on a copy of 1280 pixels: a few times a second.
     Quick,
-    /// YuNet at native size and CenterFace on a copy of at most 1280 pixels:
-    /// the default.
+    /// YuNet at full size (1920 pixels) and CenterFace on a copy of 1280:
+    /// between the quick looks.
     Steady,
-    /// CenterFace at native size, YuNet, and a mirrored look: every so many
-    /// frames, at cuts, and where the quick look is in doubt.
+    /// CenterFace and YuNet at full size, and a mirrored look: at cuts.
     Thorough,
 }
 
@@ -93,20 +92,21 @@ pub(crate) fn audit(size: Size, dark: bool) -> Vec<Look> {
 /// The looks of a video frame.
 pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
     let side = long_side(size);
-    // Beyond full HD the detail is in the optics, not in the faces.
-    let native = (1920.0 / side).min(1.0);
-    let reduced = (1280.0 / side).min(1.0);
+    // Small pictures are shown larger than life, up to twice; beyond full HD
+    // the detail is in the optics, not in the faces.
+    let up_to = |shown: f32| (shown / side).min(2.0);
+    let (full, reduced) = (up_to(1920.0), up_to(1280.0));
     let quarter = 480.0 / side;
     let mut looks = match look {
-        VideoLook::Quick => vec![Look::new(YuNet, if side <= 1280.0 { 1.0 } else { native })],
-        VideoLook::Steady => vec![Look::new(YuNet, native), Look::new(CenterFace, reduced)],
+        VideoLook::Quick => vec![Look::new(YuNet, reduced)],
+        VideoLook::Steady => vec![Look::new(YuNet, full), Look::new(CenterFace, reduced)],
         VideoLook::Thorough => vec![
-            Look::new(CenterFace, native),
-            Look::new(YuNet, native),
-            Look::new(CenterFace, reduced).turned(FlipHorizontal),
+            Look::new(CenterFace, full.min(1.5)),
+            Look::new(YuNet, full),
+            Look::new(CenterFace, reduced.min(1.0)).turned(FlipHorizontal),
         ],
     };
-    if quarter < 0.75 {
+    if quarter < 0.75 * reduced {
         looks.push(Look::new(YuNet, quarter));
     }
     if dark {

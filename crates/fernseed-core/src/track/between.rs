@@ -29,10 +29,10 @@ const REMEMBER: f64 = 1.5;
 /// line is near enough.
 const STILL: f32 = 0.12;
 /// Motion up to which a straight line that proved right in its middle needs
-/// no further look.
-const STEADY: f32 = 0.6;
-/// How right, as a share of the side.
-const ON_LINE: f32 = 0.08;
+/// no further look: what is left is a quarter of the error there.
+const STEADY: f32 = 1.5;
+/// How right, as a share of the side; boxes jitter by half as much.
+const ON_LINE: f32 = 0.1;
 /// Growth between two sights that counts as motion.
 const GROWN: f32 = 1.15;
 /// Frames in a row without a sight after which the search for a beginning or
@@ -50,6 +50,8 @@ struct Seen {
     detection: Detection,
     /// Pixels per second.
     velocity: (f32, f32),
+    /// Highest confidence so far.
+    best: f32,
     /// Their number in the look before.
     before: Option<usize>,
 }
@@ -75,7 +77,10 @@ impl Glimpse {
     pub fn first(seconds: f64, found: Vec<Detection>) -> Self {
         let seen = found
             .into_iter()
-            .map(|detection| Seen { detection, velocity: (0.0, 0.0), before: None })
+            .map(|detection| {
+                let best = detection.confidence;
+                Seen { detection, velocity: (0.0, 0.0), best, before: None }
+            })
             .collect();
         Self { seconds, seen, lost: Vec::new() }
     }
@@ -117,7 +122,8 @@ impl Glimpse {
                     let (x1, y1) = detection.rect.centre();
                     ((x1 - x0) / dt, (y1 - y0) / dt)
                 });
-                Seen { detection, velocity, before }
+                let known = before.map_or(0.0, |b| self.seen[b].best);
+                Seen { detection, velocity, best: known.max(detection.confidence), before }
             })
             .collect();
         let still_lost = |rect: Rect| !seen.iter().any(|s| s.detection.rect.iou(rect) > 0.1);
@@ -139,8 +145,7 @@ impl Glimpse {
 
     /// True if losing this one is worth a look.
     fn matters(&self, index: usize, settings: &TrackSettings) -> bool {
-        let seen = &self.seen[index];
-        seen.detection.confidence >= settings.threshold || seen.before.is_some()
+        self.seen[index].best >= settings.threshold
     }
 
     /// Where somebody should be at `seconds`.

@@ -40,6 +40,7 @@ pub(super) fn redact(work: &Work<'_>, input: File, again: File, out: File) -> Re
         },
         Source::Video(file) => {
             let plan = video::scan(work, file)?;
+            fernseed_sandbox::release_free_memory();
             video::apply(work, &plan, again, out)
         }
     }
