@@ -29,6 +29,13 @@ fn long_side(size: Size) -> f32 {
     size.width.max(size.height).max(1) as f32
 }
 
+/// Pixels from which on a still picture is a large one: there the detail of
+/// a second opinion at full size costs more than it finds.
+const LARGE: u64 = 3_000_000;
+/// The longer side of the copy on which the audit shows a large picture to
+/// CenterFace.
+const AUDIT_SIDE: f32 = 1600.0;
+
 /// Smaller and smaller copies: each half of the one before, from `start`.
 fn halvings(size: Size, start: f32) -> impl Iterator<Item = f32> {
     let side = long_side(size);
@@ -39,13 +46,14 @@ fn halvings(size: Size, start: f32) -> impl Iterator<Item = f32> {
 /// The first looks at a still picture: together less than four times the
 /// work of CenterFace at native size, not counting those for dark pictures.
 pub(crate) fn still(size: Size, dark: bool) -> Vec<Look> {
-    let mut looks = vec![
-        Look::new(CenterFace, 1.0),
-        Look::new(CenterFace, 1.0).turned(FlipHorizontal),
-        Look::new(CenterFace, 0.75),
-        Look::new(CenterFace, 0.5),
-        Look::new(YuNet, 1.0),
-    ];
+    let mut looks =
+        vec![Look::new(CenterFace, 1.0), Look::new(CenterFace, 0.5), Look::new(YuNet, 1.0)];
+    if size.pixels() > LARGE {
+        looks.push(Look::new(CenterFace, 0.5).turned(FlipHorizontal));
+    } else {
+        looks.push(Look::new(CenterFace, 1.0).turned(FlipHorizontal));
+        looks.push(Look::new(CenterFace, 0.75));
+    }
     if long_side(size) * 2.0 <= ENLARGE_TO {
         looks.push(Look::new(YuNet, 2.0));
     }
@@ -74,6 +82,18 @@ pub(crate) fn turned(size: Size) -> Vec<Look> {
 
 /// The looks of the audit: sizes the first look did not use.
 pub(crate) fn audit(size: Size, dark: bool) -> Vec<Look> {
+    if size.pixels() > LARGE {
+        let reduced = AUDIT_SIDE / long_side(size);
+        let mut looks = vec![
+            Look::new(YuNet, 0.8),
+            Look::new(CenterFace, reduced),
+            Look::new(YuNet, reduced / 2.0),
+        ];
+        if dark {
+            looks.push(Look::new(CenterFace, reduced).lifted());
+        }
+        return looks;
+    }
     let mut looks = vec![
         Look::new(CenterFace, 0.8),
         Look::new(YuNet, 1.25),
