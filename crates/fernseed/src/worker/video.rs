@@ -93,6 +93,8 @@ impl Shown {
                     self.pass_sound(block)?;
                     continue;
                 }
+                // Comes only with `OpenOptions::references_only`.
+                Some(Unit::Skipped(_)) => continue,
                 Some(Unit::Frame(frame)) => frame,
             };
             let first = *self.first.get_or_insert(frame.pts);
