@@ -72,6 +72,10 @@ impl Engine {
         })
     }
 
+    pub(crate) fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
     /// The backend in use.
     #[must_use]
     pub fn backend(&self) -> Backend {

@@ -129,7 +129,7 @@ impl Part {
 
     /// Shows the part to its network; boxes in picture pixels.
     pub(crate) fn run(&self, engine: &Engine, picture: &Picture, floor: f32) -> Vec<FaceBox> {
-        let Some(shown) = self.view.show(picture) else { return Vec::new() };
+        let Some(shown) = self.view.show(engine.kernels(), picture) else { return Vec::new() };
         let found = match self.network {
             Network::CenterFace => engine.centerface(&shown.input, floor),
             Network::YuNet => engine.yunet(&shown.input, floor),
