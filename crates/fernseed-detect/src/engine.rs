@@ -134,7 +134,7 @@ impl Engine {
 
 impl HeadMap {
     fn of(map: &FeatureMap, channels: usize) -> Self {
-        let cells = map.data.chunks_exact(map.channels);
+        let cells = map.values().chunks_exact(map.channels);
         let values = cells.flat_map(|cell| &cell[..channels]).copied().collect();
         Self { height: map.height, width: map.width, channels, values }
     }
