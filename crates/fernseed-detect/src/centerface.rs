@@ -108,7 +108,7 @@ impl CenterFace {
             std::mem::swap(here, next);
             if *keep && let Some(place) = places.next() {
                 place.reshape(here.height, here.width, here.channels);
-                place.data.copy_from_slice(&here.data);
+                place.values_mut().copy_from_slice(here.values());
             }
         }
         let [quarter, eighth, sixteenth, smallest, ..] = &*kept;

@@ -72,6 +72,10 @@ impl Engine {
         })
     }
 
+    pub(crate) fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
     /// The backend in use.
     #[must_use]
     pub fn backend(&self) -> Backend {
@@ -130,7 +134,7 @@ impl Engine {
 
 impl HeadMap {
     fn of(map: &FeatureMap, channels: usize) -> Self {
-        let cells = map.data.chunks_exact(map.channels);
+        let cells = map.values().chunks_exact(map.channels);
         let values = cells.flat_map(|cell| &cell[..channels]).copied().collect();
         Self { height: map.height, width: map.width, channels, values }
     }

@@ -7,15 +7,30 @@ pub(crate) struct FeatureMap {
     pub(crate) width: usize,
     /// Channels as stored, including the zero padding.
     pub(crate) channels: usize,
-    pub(crate) data: Vec<f32>,
+    /// At least as many values as the shape says; see [`Self::values`].
+    data: Vec<f32>,
 }
 
 impl FeatureMap {
     /// Takes a new shape. Old values stay where they were: the caller writes
-    /// every value.
+    /// every value. Memory only grows, so that small and large pictures in
+    /// turn do not clear it each time.
     pub(crate) fn reshape(&mut self, height: usize, width: usize, channels: usize) {
         (self.height, self.width, self.channels) = (height, width, channels);
-        self.data.resize(height * width * channels, 0.0);
+        let length = height * width * channels;
+        if self.data.len() < length {
+            self.data.resize(length, 0.0);
+        }
+    }
+
+    /// All values.
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.data[..self.height * self.width * self.channels]
+    }
+
+    /// All values, to write.
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.data[..self.height * self.width * self.channels]
     }
 
     /// All values of row `y`.
@@ -38,8 +53,8 @@ impl FeatureMap {
 
     /// Adds another map of the same shape.
     pub(crate) fn add(&mut self, other: &Self) {
-        debug_assert_eq!(self.data.len(), other.data.len());
-        for (a, b) in self.data.iter_mut().zip(&other.data) {
+        debug_assert_eq!(self.values().len(), other.values().len());
+        for (a, b) in self.values_mut().iter_mut().zip(other.values()) {
             *a += b;
         }
     }
@@ -107,6 +122,21 @@ impl RowRing {
     pub(crate) fn place(&mut self, y: usize) -> &mut [f32] {
         let start = (y % 3) * self.row_len;
         &mut self.data[start + self.border..start + self.row_len - self.border]
+    }
+
+    /// Calls `fill` for the places of rows `filled..end` of a map of `height`
+    /// rows.
+    pub(crate) fn fill_to(
+        &mut self,
+        end: usize,
+        height: usize,
+        filled: &mut usize,
+        mut fill: impl FnMut(usize, &mut [f32]),
+    ) {
+        while *filled < end.min(height) {
+            fill(*filled, self.place(*filled));
+            *filled += 1;
+        }
     }
 
     /// Rows `y - 1`, `y`, `y + 1` of a map of `height` rows, with borders;

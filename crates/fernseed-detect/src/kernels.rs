@@ -11,17 +11,19 @@
 
 mod conv;
 mod depthwise;
+mod pixels;
 mod vector;
 
 pub(crate) use conv::{PackedConv, Target};
 pub(crate) use depthwise::PackedDepthwise;
+pub(crate) use pixels::{ChromaRow, ColourMatrix, Sum, UNIT};
 
 use vector::{Portable, Vector};
 
 /// Which instruction set the networks run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Backend {
-    /// x86-64 with AVX-512F: 16 lanes, 32 registers.
+    /// x86-64 with AVX-512 F, BW and VL: 16 lanes, 32 registers.
     Avx512,
     /// x86-64 with AVX2 and FMA: 8 lanes, 16 registers.
     Avx2,
@@ -38,7 +40,11 @@ impl Backend {
     pub fn is_supported(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512vl")
+            }
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             Self::Portable => true,
@@ -133,6 +139,51 @@ impl Kernels {
         }
     }
 
+    /// `sums = weight * row`, or `sums += weight * row` unless `first`, for
+    /// as many as both have. Wraps, so weights should sum to 256 at most.
+    pub(crate) fn weigh(self, sums: &mut [Sum], row: &[u8], weight: Sum, first: bool) {
+        // SAFETY: the wrappers need nothing but the backend's instructions.
+        unsafe {
+            match self.backend {
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx512 => weigh_avx512(sums, row, weight, first),
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx2 => weigh_avx2(sums, row, weight, first),
+                _ => pixels::weigh(sums, row, weight, first),
+            }
+        }
+    }
+
+    /// What a row of chroma samples adds to the pixels of a row of twice as
+    /// many pixels.
+    pub(crate) fn spread(self, by: &ColourMatrix, blue: &[u8], red: &[u8], out: &mut ChromaRow) {
+        // SAFETY: the wrappers need nothing but the backend's instructions.
+        unsafe {
+            match self.backend {
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx512 => spread_avx512(by, blue, red, out),
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx2 => spread_avx2(by, blue, red, out),
+                _ => pixels::spread(by, blue, red, out),
+            }
+        }
+    }
+
+    /// A row of luma and its chroma as packed RGB, for as many pixels as all
+    /// have.
+    pub(crate) fn colour(self, by: &ColourMatrix, luma: &[u8], chroma: &ChromaRow, rgb: &mut [u8]) {
+        // SAFETY: the wrappers need nothing but the backend's instructions.
+        unsafe {
+            match self.backend {
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx512 => colour_avx512(by, luma, chroma, rgb),
+                #[cfg(target_arch = "x86_64")]
+                Backend::Avx2 => colour_avx2(by, luma, chroma, rgb),
+                _ => pixels::colour(by, luma, chroma, rgb),
+            }
+        }
+    }
+
     /// One row of a 3x3 depth-wise convolution, `pixels` output pixels wide.
     ///
     /// `rows` are the input rows above, at and below, each with one pixel of
@@ -209,4 +260,28 @@ unsafe fn depthwise_row_avx2(
 ) {
     // SAFETY: the caller's promise is the callee's condition.
     unsafe { depthwise::run_row::<std::arch::x86_64::__m256>(layer, rows, pixels, out) }
+}
+
+/// Compiles a safe loop of [`pixels`] for AVX-512 and AVX2.
+#[cfg(target_arch = "x86_64")]
+macro_rules! for_x86 {
+    ($($body:ident: $avx512:ident, $avx2:ident ($($name:ident: $type:ty),*);)*) => {$(
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+        fn $avx512($($name: $type),*) {
+            pixels::$body($($name),*);
+        }
+        #[target_feature(enable = "avx2")]
+        fn $avx2($($name: $type),*) {
+            pixels::$body($($name),*);
+        }
+    )*};
+}
+
+#[cfg(target_arch = "x86_64")]
+for_x86! {
+    weigh: weigh_avx512, weigh_avx2 (sums: &mut [Sum], row: &[u8], weight: Sum, first: bool);
+    spread: spread_avx512, spread_avx2
+        (by: &ColourMatrix, blue: &[u8], red: &[u8], out: &mut ChromaRow);
+    colour: colour_avx512, colour_avx2
+        (by: &ColourMatrix, luma: &[u8], chroma: &ChromaRow, rgb: &mut [u8]);
 }

@@ -100,7 +100,7 @@ impl Pointwise {
     pub(crate) fn run(&self, kernels: Kernels, input: &FeatureMap, out: &mut FeatureMap) {
         out.reshape(input.height, input.width, self.channels());
         let pixels = input.height * input.width;
-        self.row(kernels, &input.data, input.channels, pixels, &mut out.data, None);
+        self.row(kernels, input.values(), input.channels, pixels, out.values_mut(), None);
     }
 }
 
@@ -186,10 +186,7 @@ fn depthwise_rows(
     result.resize(out_width * channels, 0.0);
     let mut filled = 0;
     for y in 0..height / stride {
-        while filled < (y * stride + 2).min(height) {
-            fill(filled, ring.place(filled));
-            filled += 1;
-        }
+        ring.fill_to(y * stride + 2, height, &mut filled, &mut fill);
         kernels.depthwise_row(layer, ring.around(y * stride, height), out_width, result);
         emit(y, result);
     }
@@ -284,16 +281,17 @@ impl SeparableUnit {
         out: &mut FeatureMap,
         scratch: &mut RowScratch,
     ) {
-        out.reshape(input.height, input.width, self.depthwise.channels());
-        depthwise_rows(
-            kernels,
-            &self.depthwise,
-            (input.height, input.width),
-            &mut scratch.ring,
-            &mut scratch.row,
-            |y, row| self.fill(kernels, input, y, row),
-            |y, row| out.row_mut(y).copy_from_slice(row),
-        );
+        let (height, width, channels) = (input.height, input.width, self.depthwise.channels());
+        out.reshape(height, width, channels);
+        let ring = &mut scratch.ring;
+        ring.reset(width, channels);
+        let mut filled = 0;
+        for y in 0..height {
+            let fill = |y: usize, row: &mut [f32]| self.fill(kernels, input, y, row);
+            ring.fill_to(y + 2, height, &mut filled, fill);
+            let rows = ring.around(y, height);
+            kernels.depthwise_row(&self.depthwise, rows, width, out.row_mut(y));
+        }
     }
 
     /// The unit and a 2x2 max-pool.

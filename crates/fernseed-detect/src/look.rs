@@ -4,9 +4,9 @@
 use crate::engine::Engine;
 use crate::face_box::FaceBox;
 use crate::resample::Window;
-use crate::view::View;
+use crate::view::{Shown, View};
 use fernseed_core::detect::DetectorId;
-use fernseed_core::{Orientation, Picture, Size};
+use fernseed_core::{Orientation, Size};
 
 /// Which of the two networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,19 +117,14 @@ impl Part {
         Self { network, view, picture, edge }
     }
 
-    /// The part of the picture that is shown.
-    pub(crate) const fn window(&self) -> Window {
-        self.view.window
+    /// What is shown.
+    pub(crate) const fn view(&self) -> View {
+        self.view
     }
 
-    /// Whether dark parts are lifted.
-    pub(crate) const fn lifts(&self) -> bool {
-        self.view.lift
-    }
-
-    /// Shows the part to its network; boxes in picture pixels.
-    pub(crate) fn run(&self, engine: &Engine, picture: &Picture, floor: f32) -> Vec<FaceBox> {
-        let Some(shown) = self.view.show(picture) else { return Vec::new() };
+    /// Runs the network on what [`View::show`] makes of [`Part::view`]; boxes
+    /// in picture pixels.
+    pub(crate) fn run(&self, engine: &Engine, shown: &Shown, floor: f32) -> Vec<FaceBox> {
         let found = match self.network {
             Network::CenterFace => engine.centerface(&shown.input, floor),
             Network::YuNet => engine.yunet(&shown.input, floor),

@@ -119,7 +119,7 @@ impl FaceFinder {
         for spot in spots(near, size) {
             let part = spot.part(size, false);
             parts.push(part);
-            if Brightness::sampled_in(picture, part.window(), (32, 32)).is_dark() {
+            if Brightness::sampled_in(picture, part.view().window, (32, 32)).is_dark() {
                 parts.push(spot.part(size, true));
             }
         }
@@ -127,7 +127,7 @@ impl FaceFinder {
         let runs = self.run_all(&parts, picture, least);
         let votes = parts.iter().zip(runs).flat_map(|(part, found)| {
             // Two windows are one look: they agree about nothing.
-            let look = usize::from(part.lifts());
+            let look = usize::from(part.view().lift);
             found.into_iter().map(move |b| Vote::new(Network::YuNet, b, look, 1.0))
         });
         Ok(merge(votes.collect(), floor))
@@ -171,7 +171,7 @@ mod tests {
             Rect::centred(199.9, 99.9, 0.01, 0.01),
         ] {
             for spot in spots(&[expected], size) {
-                let window = spot.part(size, false).window();
+                let window = spot.part(size, false).view().window;
                 assert!(window.width > 0 && window.height > 0, "{expected:?}");
                 assert!(window.left + window.width <= 200, "{expected:?}");
                 assert!(window.top + window.height <= 100, "{expected:?}");
