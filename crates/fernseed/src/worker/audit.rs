@@ -265,15 +265,18 @@ fn audit_video(
             if frame.damaged {
                 findings.push(undecodable(&format!("frame {number} is damaged")));
             }
-            check_picture(job, expected, &frame.picture, number, &mut findings);
             let seconds = time_base.seconds(frame.pts);
-            let look = cadence.next(seconds, false, true);
+            let look = cadence.next(seconds, false, frame.picture.is_some());
+            if let Some(picture) = &frame.picture {
+                check_picture(job, expected, picture, number, &mut findings);
+            }
             // Only frames that are looked at are kept.
-            let picture = if look.is_some() {
-                Some(frame.picture)
-            } else {
-                shown.recycle(frame.picture);
-                None
+            let picture = match frame.picture {
+                Some(picture) if look.is_none() => {
+                    shown.recycle(picture);
+                    None
+                }
+                other => other,
             };
             if !lookout.push(Held { number, seconds, picture }, false, look) {
                 return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));

@@ -47,7 +47,8 @@ pub(super) struct Eyes<'a> {
 /// Frames since the last whole look, and the next frame to be looked at.
 struct Stretch {
     index: u64,
-    /// True if the end begins a new shot; then there are no frames between.
+    /// True if the end begins a new shot; then the frames between were not
+    /// decoded, and may belong to either shot.
     fresh: bool,
     between: Vec<Held>,
     end: Held,
@@ -88,11 +89,27 @@ impl Lookout {
         }
     }
 
-    /// Looks at the last frame of a shot, if nobody did.
+    /// Looks at the last frame of a shot, if nobody did. Frames after it
+    /// that were not decoded stay: they may belong to the next shot.
     fn end_shot(&mut self) -> bool {
-        match self.pending.pop() {
-            Some(last) => self.send(last, false, VideoLook::Quick),
+        let Some(last) = self.pending.iter().rposition(|f| f.picture.is_some()) else {
+            return true;
+        };
+        let after = self.pending.split_off(last + 1);
+        let sent = match self.pending.pop() {
+            Some(end) => self.send(end, false, VideoLook::Quick),
             None => true,
+        };
+        self.pending = after;
+        sent
+    }
+
+    /// Sends what is left at the end of the clip.
+    fn finish(mut self) {
+        // If the detectors are gone, their panic ends the scope.
+        self.end_shot();
+        if let Some(end) = self.pending.pop() {
+            self.send(end, false, VideoLook::Quick);
         }
     }
 
@@ -135,10 +152,8 @@ pub(super) fn watch<E: Send>(
         let collector = scope.spawn(move || collect(tracker, &answered));
         let mut lookout = Lookout { stretches, next: 0, pending: Vec::new() };
         let fed = feed(&mut lookout);
-        // If the detectors are gone, their panic ends the scope.
-        lookout.end_shot();
         // Ends the queue, so the detectors end when they are done.
-        drop(lookout);
+        lookout.finish();
         let watched = collector.join();
         fed?;
         Ok(watched.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -257,17 +272,18 @@ fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings
     let mut sightings: Vec<Sighting> = frames
         .iter()
         .zip(inside)
-        .map(|(f, found)| sighting(f, false, (!found.is_empty()).then_some(found)))
+        .map(|(f, found)| sighting(f, None, (!found.is_empty()).then_some(found)))
         .collect();
     let found = glimpse.and_then(Result::ok).map(|g| g.detections().collect());
-    sightings.push(sighting(&end, fresh, found));
+    let cut = fresh.then(|| frames.first().map_or(end.number, |f| f.number));
+    sightings.push(sighting(&end, cut, found));
     for picture in frames.into_iter().chain([end]).filter_map(|f| f.picture) {
         (eyes.recycle)(picture);
     }
     Answer { index, sightings, unseen }
 }
 
-fn sighting(frame: &Held, cut: bool, detections: Option<Vec<Detection>>) -> Sighting {
+fn sighting(frame: &Held, cut: Option<u64>, detections: Option<Vec<Detection>>) -> Sighting {
     Sighting { frame: frame.number, seconds: frame.seconds, cut, detections }
 }
 
@@ -343,6 +359,32 @@ mod tests {
         let seen: Vec<u64> = tracks[0].points.iter().filter(|p| p.seen).map(|p| p.frame).collect();
         assert_eq!(seen, [57, 58, 59]);
         assert_eq!(tracks[0].points.last().map(|p| p.frame), Some(59));
+    }
+
+    #[test]
+    fn frames_that_were_not_decoded_belong_to_both_shots() {
+        let sees = |number: u64| vec![face(if number < 50 { 100.0 } else { 300.0 })];
+        let eyes = Eyes {
+            whole: &|number, _, _| Ok(sees(number)),
+            near: &|number, _, _| Ok(sees(number)),
+            recycle: &drop,
+        };
+        let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
+        let watched = watch(TrackSettings::for_threshold(0.5), 2, &eyes, |lookout| {
+            for number in 0..101u64 {
+                // Every other frame is decoded.
+                let picture = number.is_multiple_of(2).then(|| blank.clone());
+                let look = number.is_multiple_of(10).then_some(VideoLook::Quick);
+                let frame = Held { number, seconds: number as f64 / 25.0, picture };
+                assert!(lookout.push(frame, number == 50, look));
+            }
+            Ok::<(), ()>(())
+        });
+        let tracks = watched.unwrap().tracker.finish();
+        let span = |t: &fernseed_core::track::Track| {
+            (t.points[0].frame, t.points[t.points.len() - 1].frame)
+        };
+        assert_eq!(tracks.iter().map(span).collect::<Vec<_>>(), [(0, 49), (49, 100)]);
     }
 
     #[test]

@@ -16,7 +16,9 @@ use fernseed_core::limits::Limits;
 use fernseed_core::plan::KeptSpan;
 use fernseed_core::sound::SampleBlock;
 use fernseed_core::time::TimeBase;
-use fernseed_media::video::{MediaError, OpenOptions, Unit, VideoFrame, VideoInfo, VideoReader};
+use fernseed_media::video::{
+    MediaError, OpenOptions, SkippedFrame, Unit, VideoFrame, VideoInfo, VideoReader,
+};
 use std::fs::File;
 
 /// The time base of spans.
@@ -25,7 +27,10 @@ pub(super) const MICROS: TimeBase = TimeBase { num: 1, den: 1_000_000 };
 /// What the pictures of a pass are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pass {
-    /// They are looked at only; decoding may be rough.
+    /// They are looked at only: decoding may be rough, and pictures that no
+    /// other depends on are left out where that is safe.
+    Glance,
+    /// They are looked at only, every one.
     Look,
     /// They are written.
     Write,
@@ -43,6 +48,18 @@ pub(super) struct Shown {
     sound: Option<SoundSink>,
 }
 
+/// A frame of the source.
+pub(super) struct Shot {
+    /// Its timestamp, before [`Shown::shift`].
+    pub(super) pts: i64,
+    /// How long it shows.
+    pub(super) duration: i64,
+    /// True if the decoder had to guess parts of it.
+    pub(super) damaged: bool,
+    /// `None` if it was not decoded, in a [`Pass::Glance`].
+    pub(super) picture: Option<Picture>,
+}
+
 /// Where sound goes.
 pub(super) type SoundSink = Box<dyn FnMut(SampleBlock) -> Result<(), Failure>>;
 
@@ -56,7 +73,8 @@ impl Shown {
     ) -> Result<Self, Failure> {
         let options = OpenOptions {
             threads,
-            analysis: pass == Pass::Look,
+            analysis: pass != Pass::Write,
+            references_only: pass == Pass::Glance,
             want_audio: sound.is_some(),
             limits: Limits::default(),
             ..OpenOptions::default()
@@ -85,35 +103,40 @@ impl Shown {
     }
 
     /// The next frame inside the span with its number, or `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, VideoFrame)>, Failure> {
+    pub(super) fn next(&mut self) -> Result<Option<(u64, Shot)>, Failure> {
         loop {
-            let frame = match self.reader.next().map_err(failure)? {
+            let shot = match self.reader.next().map_err(failure)? {
                 None => return Ok(None),
                 Some(Unit::Sound(block)) => {
                     self.pass_sound(block)?;
                     continue;
                 }
-                // Comes only with `OpenOptions::references_only`.
-                Some(Unit::Skipped(_)) => continue,
-                Some(Unit::Frame(frame)) => frame,
+                Some(Unit::Skipped(SkippedFrame { pts, duration })) => {
+                    Shot { pts, duration, damaged: false, picture: None }
+                }
+                Some(Unit::Frame(VideoFrame { pts, duration, damaged, picture, .. })) => {
+                    Shot { pts, duration, damaged, picture: Some(picture) }
+                }
             };
-            let first = *self.first.get_or_insert(frame.pts);
+            let first = *self.first.get_or_insert(shot.pts);
             let micros =
-                self.time_base.rescale(frame.pts.saturating_sub(first), MICROS).unwrap_or(i64::MAX);
-            if self.span.start.is_some_and(|s| micros < s) {
-                self.reader.recycle(frame.picture);
+                self.time_base.rescale(shot.pts.saturating_sub(first), MICROS).unwrap_or(i64::MAX);
+            let ended = self.span.end.is_some_and(|e| micros >= e);
+            if ended || self.span.start.is_some_and(|s| micros < s) {
+                if let Some(picture) = shot.picture {
+                    self.reader.recycle(picture);
+                }
+                if ended {
+                    return Ok(None);
+                }
                 continue;
             }
-            if self.span.end.is_some_and(|e| micros >= e) {
-                self.reader.recycle(frame.picture);
-                return Ok(None);
-            }
-            if self.number == 0 && (!self.span.is_all() || frame.pts < 0) {
-                self.shift = -frame.pts;
+            if self.number == 0 && (!self.span.is_all() || shot.pts < 0) {
+                self.shift = -shot.pts;
             }
             let number = self.number;
             self.number += 1;
-            return Ok(Some((number, frame)));
+            return Ok(Some((number, shot)));
         }
     }
 

@@ -5,6 +5,7 @@ use crate::protocol::{Failure, FailureKind, OutputFormat, Phase, VIDEO_QUALITY};
 use crate::worker::probe::{Work, announce};
 use crate::worker::still::masks;
 use fernseed_core::Picture;
+use fernseed_core::finding::{Finding, FindingCode, Severity};
 use fernseed_core::plan::{MediaKind, Plan, TimelineDigest};
 use fernseed_core::policy::AudioPolicy;
 use fernseed_core::render::{Redacted, Renderer};
@@ -95,22 +96,27 @@ fn render_all(
 ) -> Result<u64, Failure> {
     let mut renderer = Renderer::new(&plan.policy);
     let mut timeline = TimelineDigest::default();
-    let mut count = 0;
+    let (mut count, mut unplanned) = (0, 0u64);
     while let Some((number, frame)) = shown.next()? {
         let pts = frame.pts + shown.shift;
         timeline.push(pts);
         count = number + 1;
-        let (size, format) = (frame.picture.size(), frame.picture.format());
+        let Some(picture) = frame.picture else {
+            return Err(Failure::new(FailureKind::Internal, "a frame was not decoded"));
+        };
+        let (size, format) = (picture.size(), picture.format());
         if size != plan.source.size {
             return Err(Failure::new(
                 FailureKind::Plan,
                 "the plan was made for another file: the size of the picture differs",
             ));
         }
-        let redacted = if frame.damaged || plan.is_blanked(number) {
+        let planned = plan.is_blanked(number);
+        let redacted = if frame.damaged || planned {
+            unplanned += u64::from(!planned);
             renderer.blank(size, format)
         } else {
-            renderer.render(frame.picture, &masks(plan, number))
+            renderer.render(picture, &masks(plan, number))
         };
         if pieces.send(Piece::Frame(redacted, pts, frame.duration)).is_err() {
             break;
@@ -122,6 +128,13 @@ fn render_all(
             FailureKind::Plan,
             "the plan was made for another file: the timestamps differ",
         ));
+    }
+    if unplanned > 0 {
+        work.outbox.findings(vec![Finding::new(
+            FindingCode::DamagedFrames,
+            Severity::Doubt,
+            format!("{unplanned} more damaged frames were filled whole."),
+        )])?;
     }
     Ok(count)
 }

@@ -24,9 +24,9 @@ const LONG_GAP: f64 = 1.5;
 const RETURNING: usize = 32;
 
 /// Looks at a video and makes the plan.
-pub(in crate::worker) fn scan(work: &Work<'_>, file: File) -> Result<Plan, Failure> {
+pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result<Plan, Failure> {
     let threads = work.output.threads.max(1);
-    let mut shown = Shown::open(file, work.output.span, threads, Pass::Look, None)?;
+    let mut shown = Shown::open(file, work.output.span, threads, pass, None)?;
     let info = shown.info().clone();
     let output = work.output.format.unwrap_or(OutputFormat::Mp4);
     let format = format!("{} video ({})", info.container, info.codec);
@@ -117,15 +117,16 @@ fn feed(
         if frame.damaged {
             blank(&mut seen.damaged, number);
         }
-        let cut = scenes.is_cut(&frame.picture);
-        let seconds = shown.seconds(frame.pts);
-        let look = cadence.next(seconds, cut, !frame.damaged);
-        let picture = if frame.damaged {
-            shown.recycle(frame.picture);
-            None
-        } else {
-            Some(frame.picture)
+        let picture = match frame.picture {
+            Some(picture) if frame.damaged => {
+                shown.recycle(picture);
+                None
+            }
+            other => other,
         };
+        let cut = picture.as_ref().is_some_and(|p| scenes.is_cut(p));
+        let seconds = shown.seconds(frame.pts);
+        let look = cadence.next(seconds, cut, picture.is_some());
         if !lookout.push(Held { number, seconds, picture }, cut, look) {
             return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
         }
