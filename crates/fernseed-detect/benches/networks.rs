@@ -5,7 +5,9 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use fernseed_core::detect::{Detector, Effort};
 use fernseed_core::picture::YuvColour;
 use fernseed_core::{Picture, PixelFormat, Rect, Size};
-use fernseed_detect::{Backend, Engine, FaceFinder, FinderConfig, NetworkInput, VideoLook};
+use fernseed_detect::{
+    Backend, Engine, FaceFinder, FinderConfig, NetworkInput, Precision, VideoLook,
+};
 use std::hint::black_box;
 
 /// Noise: no face, so that decoding costs its minimum.
@@ -38,7 +40,7 @@ fn networks(criterion: &mut Criterion) {
             let mut group = criterion.benchmark_group("networks");
             group.sample_size(10);
             group.bench_function(BenchmarkId::new("centerface", &size), |b| {
-                b.iter(|| black_box(engine.centerface_head(&input)));
+                b.iter(|| black_box(engine.centerface_head(&input, Precision::Full)));
             });
             group.bench_function(BenchmarkId::new("yunet", &size), |b| {
                 b.iter(|| black_box(engine.yunet_heads(&input)));

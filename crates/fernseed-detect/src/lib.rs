@@ -20,11 +20,13 @@ pub mod models;
 mod near;
 mod onnx;
 mod plan;
+mod quantise;
 mod resample;
 mod tone;
 mod view;
 mod yunet;
 
+pub use centerface::{ActivationRanges, Precision};
 pub use engine::{Engine, HeadMap};
 pub use face_box::FaceBox;
 pub use feature_map::NetworkInput;

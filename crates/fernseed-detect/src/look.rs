@@ -1,6 +1,7 @@
 //! A look: one network at one size, over the whole picture, in tiles where
 //! the picture is large.
 
+use crate::centerface::Precision;
 use crate::engine::Engine;
 use crate::face_box::FaceBox;
 use crate::resample::Window;
@@ -39,13 +40,15 @@ pub struct Look {
     pub turn: Orientation,
     /// Whether dark parts are made brighter first.
     pub lift: bool,
+    /// In what numbers the network computes; YuNet knows floats only.
+    pub precision: Precision,
 }
 
 impl Look {
     /// An upright look at a scale.
     #[must_use]
     pub const fn new(network: Network, scale: f32) -> Self {
-        Self { network, scale, turn: Orientation::Upright, lift: false }
+        Self { network, scale, turn: Orientation::Upright, lift: false, precision: Precision::Full }
     }
 
     /// The same with the picture turned or mirrored.
@@ -58,6 +61,13 @@ impl Look {
     #[must_use]
     pub const fn lifted(self) -> Self {
         Self { lift: true, ..self }
+    }
+
+    /// The same in 8 bits where the network can: for looks so many that
+    /// speed counts more than the last digit of a score.
+    #[must_use]
+    pub const fn fast(self) -> Self {
+        Self { precision: Precision::Fast, ..self }
     }
 }
 
@@ -75,6 +85,7 @@ const EDGE: f32 = 24.0;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     network: Network,
+    precision: Precision,
     view: View,
     picture: Size,
     /// A box whose centre is this close to a cut is left to others, in
@@ -92,7 +103,7 @@ impl Look {
             for &(left, width) in &columns {
                 let window = Window { left, top, width, height };
                 let view = View { window, scale: self.scale, turn: self.turn, lift: self.lift };
-                parts.push(Part::new(self.network, view, picture, EDGE));
+                parts.push(Part::new(self.network, self.precision, view, picture, EDGE));
             }
         }
         parts
@@ -113,8 +124,14 @@ fn cuts(side: usize, scale: f32) -> Vec<(usize, usize)> {
 
 impl Part {
     /// A run of a network over a view of a picture of size `picture`.
-    pub(crate) const fn new(network: Network, view: View, picture: Size, edge: f32) -> Self {
-        Self { network, view, picture, edge }
+    pub(crate) const fn new(
+        network: Network,
+        precision: Precision,
+        view: View,
+        picture: Size,
+        edge: f32,
+    ) -> Self {
+        Self { network, precision, view, picture, edge }
     }
 
     /// What is shown.
@@ -126,7 +143,7 @@ impl Part {
     /// in picture pixels.
     pub(crate) fn run(&self, engine: &Engine, shown: &Shown, floor: f32) -> Vec<FaceBox> {
         let found = match self.network {
-            Network::CenterFace => engine.centerface(&shown.input, floor),
+            Network::CenterFace => engine.centerface(&shown.input, self.precision, floor),
             Network::YuNet => engine.yunet(&shown.input, floor),
         };
         found.into_iter().map(|b| shown.place(b)).filter(|b| !self.cuts_through(b)).collect()

@@ -5,6 +5,7 @@
 //! best, costs a hundredth of a look at the whole picture, and finds faces
 //! that a look at one scale for all would not.
 
+use crate::centerface::Precision;
 use crate::finder::{FLOORS, FaceFinder, not_empty};
 use crate::look::{Network, Part};
 use crate::merge::{Vote, merge};
@@ -78,7 +79,7 @@ impl Spot {
             height: bottom.min(picture.height as usize).saturating_sub(top),
         };
         let view = View { window, scale: self.scale, turn: Orientation::Upright, lift };
-        Part::new(Network::YuNet, view, picture, EDGE)
+        Part::new(Network::YuNet, Precision::Full, view, picture, EDGE)
     }
 }
 

@@ -89,3 +89,22 @@ pub(super) fn colour(matrix: &ColourMatrix, luma: &[u8], chroma: &ChromaRow, rgb
         pixel[2] = byte(grey.wrapping_add(blue));
     }
 }
+
+/// `bytes = steps * floats + zero`, rounded and bounded; `steps` and `zero`
+/// repeat.
+#[inline(always)]
+pub(super) fn quantise(floats: &[f32], steps: &[f32], zero: &[f32], bytes: &mut [u8]) {
+    /// Brings a number below 2^23 to where its bits are those of the whole
+    /// number nearest to it.
+    const ROUND: f32 = 8_388_608.0;
+    let length = steps.len().max(1);
+    for (floats, bytes) in floats.chunks(length).zip(bytes.chunks_mut(length)) {
+        for (((&value, &step), &zero), byte) in floats.iter().zip(steps).zip(zero).zip(bytes) {
+            let scaled = value * step + zero;
+            // Not `clamp`: NaN must become a number, and cheaply.
+            let bounded = if scaled > 0.0 { scaled } else { 0.0 };
+            let bounded = if bounded < 255.0 { bounded } else { 255.0 };
+            *byte = (bounded + ROUND).to_bits() as u8;
+        }
+    }
+}
