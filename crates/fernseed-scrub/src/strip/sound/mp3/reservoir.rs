@@ -49,12 +49,14 @@ impl Reservoir {
         // Where the file's own frame says less than it uses, nothing that
         // was sound becomes free.
         self.end = self.end.max(from * 8 + u64::from(bits));
-        let length = bytes.len().saturating_sub(at) as u64;
-        self.waiting.push_back(Waiting { bytes, at, stream: self.stream });
-        self.stream += length;
+        let stream = self.stream;
+        self.stream += bytes.len().saturating_sub(at) as u64;
+        self.waiting.push_back(Waiting { bytes, at, stream });
+        // No later frame begins further back than 511 bytes.
+        let settled = self.stream.saturating_sub(512);
+        self.empty(self.end, settled.saturating_mul(8));
         while let Some(first) = self.waiting.front() {
-            let ends = first.stream + (first.bytes.len() - first.at) as u64;
-            if self.waiting.len() < 2 || ends + 512 > self.stream.saturating_sub(length) {
+            if first.stream + (first.bytes.len() - first.at) as u64 > settled {
                 break;
             }
             output.write_all(&first.bytes)?;
