@@ -144,6 +144,15 @@ struct Parts {
     size: Option<Size>,
 }
 
+/// True for a TIFF block of one directory with one entry, the orientation,
+/// other than upright.
+fn says_orientation_only(b: &[u8]) -> bool {
+    let head = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0";
+    let tail = [0; 6];
+    b.strip_prefix(head)
+        .is_some_and(|rest| matches!(rest, [2..=8, end @ ..] if *end == tail))
+}
+
 fn sniff(head: &[u8]) -> OutputKind {
     match head {
         [0xFF, 0xD8, ..] => OutputKind::Jpeg,

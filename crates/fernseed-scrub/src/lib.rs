@@ -14,6 +14,7 @@ pub mod account;
 mod bytes;
 mod ebml;
 pub mod inventory;
+mod profiles;
 mod source;
 pub mod strip;
 
