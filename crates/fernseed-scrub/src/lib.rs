@@ -16,6 +16,7 @@ mod bytes;
 mod ebml;
 pub mod inventory;
 pub mod link;
+mod profiles;
 mod source;
 pub mod strip;
 
