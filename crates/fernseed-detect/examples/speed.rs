@@ -2,7 +2,7 @@
 //! some runs on one thread, preparation of the picture included, in turns so
 //! that a busy machine disturbs all alike.
 //!
-//! usage: `speed [ROUNDS]`
+//! usage: `speed [ROUNDS [PART_OF_A_NAME [BACKEND]]]`
 #![allow(clippy::print_stdout, reason = "a measuring tool talks on standard output")]
 
 use fernseed_core::picture::YuvColour;
@@ -12,6 +12,9 @@ use fernseed_detect::{Backend, Engine, FaceFinder, FinderConfig, Look};
 use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+
+/// Looks near faces per measurement: the clock is coarse.
+const REPEATS: u32 = 50;
 
 /// Processor time of this thread where the system tells (Linux), else the
 /// time since the start.
@@ -30,6 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         *value = (state >> 24) as u8 / 4 + 90;
     }
+    let wanted = std::env::args().nth(2).unwrap_or_default();
+    let wanted_backend = std::env::args().nth(3).unwrap_or_default();
     let side = |side: f32| side / 1920.0;
     let looks = [
         ("YuNet 480", Look::new(YuNet, side(480.0))),
@@ -42,13 +47,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("CenterFace 1280 fast", Look::new(CenterFace, side(1280.0)).fast()),
         ("CenterFace 1920 fast", Look::new(CenterFace, 1.0).fast()),
     ];
+    let looks: Vec<_> = looks.into_iter().filter(|(name, _)| name.contains(&wanted)).collect();
     let expected: Vec<Rect> = (0..8)
         .map(|i| Rect::centred(180.0 + 200.0 * i as f32, 500.0, 50.0, 70.0 + 10.0 * i as f32))
         .collect();
     let near = [("near, 1 face", 1), ("near, 8 faces", 8)];
+    let near: Vec<_> = near.into_iter().filter(|(name, _)| name.contains(&wanted)).collect();
 
     let mut finders = Vec::new();
     for backend in Backend::ALL.into_iter().filter(|backend| backend.is_supported()) {
+        if !format!("{backend:?}").contains(&wanted_backend) {
+            continue;
+        }
         let engine = Engine::with_backend(backend)?;
         finders.push(FaceFinder::with_engine(engine, FinderConfig { threads: 1 }));
         print!("{backend:?}\t");
@@ -69,18 +79,19 @@ fn main() -> Result<(), Box<dyn Error>> {
                 });
             }
             for (row, (_, faces)) in near.iter().enumerate() {
-                for _ in 0..10 {
-                    time(&mut table[looks.len() + row][column], &|| {
+                time(&mut table[looks.len() + row][column], &|| {
+                    for _ in 0..REPEATS {
                         drop(black_box(finder.look_near(&frame, &expected[..*faces], 0.1)));
-                    });
-                }
+                    }
+                });
             }
         }
     }
     let names = looks.iter().map(|(name, _)| name).chain(near.iter().map(|(name, _)| name));
-    for (name, row) in names.zip(&table) {
+    for (index, (name, row)) in names.zip(&table).enumerate() {
+        let runs = if index < looks.len() { 1.0 } else { f64::from(REPEATS) };
         for time in row {
-            print!("{:.2}\t", time.as_secs_f64() * 1e3);
+            print!("{:.2}\t", time.as_secs_f64() * 1e3 / runs);
         }
         println!("{name}");
     }
