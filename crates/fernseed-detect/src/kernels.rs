@@ -89,13 +89,13 @@ impl Kernels {
         backend.is_supported().then_some(Self { backend, vnni })
     }
 
-    /// The largest absolute value an 8-bit weight may have: without VNNI,
-    /// two products are added in 16 bits.
-    pub(crate) fn weight_limit(self) -> i8 {
+    /// True if 8-bit products are added in pairs in 16 bits: without VNNI.
+    /// Weights must then be chosen so that no pair leaves those.
+    pub(crate) fn adds_pairs(self) -> bool {
         match self.backend {
-            Backend::Portable => 127,
-            Backend::Avx512 if self.vnni => 127,
-            Backend::Avx512 | Backend::Avx2 => 63,
+            Backend::Portable => false,
+            Backend::Avx512 => !self.vnni,
+            Backend::Avx2 => true,
         }
     }
 

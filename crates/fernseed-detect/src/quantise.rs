@@ -73,40 +73,68 @@ pub(crate) struct ByteWeights {
     pub(crate) bias: Vec<f32>,
 }
 
+/// The largest absolute value of a weight.
+const LIMIT: f32 = 127.0;
+/// What the positive, and the negative, weights of a pair may sum to where
+/// products are added in pairs in 16 bits: `128 * 255 < 2^15`, less what
+/// rounding may add.
+const PAIR_LIMIT: f32 = 127.0;
+
 impl ByteWeights {
-    /// Of a dense layer that takes activations `from`, whose channels repeat
-    /// for each tap. No weight exceeds `limit`.
-    pub(crate) fn dense(layer: &ConvWeights, from: &Activations, limit: i8) -> Self {
-        let outs = layer.bias.len();
+    /// Of a dense layer of `segments` segments that takes activations `from`,
+    /// whose channels repeat for each tap. With `pairs`, no pair of products
+    /// of adjacent inputs leaves 16 bits.
+    pub(crate) fn dense(
+        layer: &ConvWeights,
+        from: &Activations,
+        segments: usize,
+        pairs: bool,
+    ) -> Self {
+        let outs = layer.bias.len().max(1);
         let inputs = from.channels();
-        Self::new(layer, limit, |index| {
+        let used = (layer.weights.len() / outs / segments.max(1)).max(1);
+        // A pair lies within a segment; there are no more than inputs.
+        let pair = |row: usize| row / used * used + row % used / 2;
+        Self::new(layer, pairs.then_some(&pair), |index| {
             let input = index / outs % inputs;
-            (index % outs, from.unit[input], from.zero[input])
+            (from.unit[input], from.zero[input])
         })
     }
 
-    /// Of a depth-wise layer.
-    pub(crate) fn depthwise(layer: &ConvWeights, from: &Activations, limit: i8) -> Self {
-        let outs = layer.bias.len();
-        Self::new(layer, limit, |index| {
+    /// Of a 3x3 depth-wise layer, whose taps above and at a pixel are a pair.
+    pub(crate) fn depthwise(layer: &ConvWeights, from: &Activations, pairs: bool) -> Self {
+        let outs = layer.bias.len().max(1);
+        let pair = |tap: usize| if tap < 6 { tap % 3 } else { tap };
+        Self::new(layer, pairs.then_some(&pair), |index| {
             let channel = index % outs;
-            (channel, from.unit[channel], from.zero[channel])
+            (from.unit[channel], from.zero[channel])
         })
     }
 
-    /// `of` says for each weight its output channel, and unit and zero point
-    /// of what it is multiplied with.
-    fn new(layer: &ConvWeights, limit: i8, of: impl Fn(usize) -> (usize, f32, f32)) -> Self {
-        let mut most = vec![f32::MIN_POSITIVE; layer.bias.len()];
+    /// `pair` names the pair to which a row of weights belongs; `of` says for
+    /// each weight unit and zero point of what it is multiplied with.
+    fn new(
+        layer: &ConvWeights,
+        pair: Option<&dyn Fn(usize) -> usize>,
+        of: impl Fn(usize) -> (f32, f32),
+    ) -> Self {
+        let outs = layer.bias.len().max(1);
+        let mut scale = vec![f32::MIN_POSITIVE; layer.bias.len()];
+        // What positive and negative weights of each pair sum to.
+        let mut sums = vec![[0.0_f32; 2]; if pair.is_some() { layer.weights.len() } else { 0 }];
         for (index, weight) in layer.weights.iter().enumerate() {
-            let (out, unit, _) = of(index);
-            most[out] = most[out].max((weight * unit).abs());
+            let (out, weight) = (index % outs, weight * of(index).0);
+            scale[out] = scale[out].max(weight.abs() / LIMIT);
+            if let Some(pair) = pair {
+                let sum = &mut sums[pair(index / outs) * outs + out][usize::from(weight < 0.0)];
+                *sum += weight.abs();
+                scale[out] = scale[out].max(*sum / PAIR_LIMIT);
+            }
         }
-        let scale: Vec<f32> = most.iter().map(|most| most / f32::from(limit)).collect();
         let mut bias = layer.bias.clone();
         let mut weights = Vec::with_capacity(layer.weights.len());
         for (index, weight) in layer.weights.iter().enumerate() {
-            let (out, unit, zero) = of(index);
+            let (out, (unit, zero)) = (index % outs, of(index));
             // Within the limit by the choice of the scale.
             let byte = (weight * unit / scale[out]).round() as i8;
             bias[out] -= scale[out] * f32::from(byte) * zero;
@@ -125,7 +153,7 @@ mod tests {
         let layer =
             ConvWeights { weights: vec![0.5, -1.0, 0.25, 2.0, -0.75, 0.1], bias: vec![0.3, -0.2] };
         let from = Activations::between(&[-1.0, 0.0, -3.0], &[1.0, 2.0, 0.5]);
-        let quantised = ByteWeights::dense(&layer, &from, 127);
+        let quantised = ByteWeights::dense(&layer, &from, 1, false);
         let (steps, zero) = from.to_bytes(3);
         let values = [0.7, 1.3, -2.0];
         for out in 0..2 {
@@ -139,6 +167,32 @@ mod tests {
                 .sum();
             let ours = quantised.scale[out] * sum + quantised.bias[out];
             assert!((ours - exact).abs() < 0.05, "{out}: {ours} {exact}");
+        }
+    }
+
+    #[test]
+    fn pairs_stay_within_sixteen_bits() {
+        let weights: Vec<f32> =
+            (0..9 * 5).map(|i| ((i * i * 37 % 101) as f32 - 40.0) / 9.0).collect();
+        let layer = ConvWeights { weights, bias: vec![0.0; 5] };
+        let from = Activations::up_to(&[1.0, 2.0, 0.5]);
+        let dense = ByteWeights::dense(&layer, &from, 3, true);
+        for out in 0..5 {
+            for segment in 0..3 {
+                let at = |k: usize| i32::from(dense.weights[(3 * segment + k) * 5 + out]);
+                for product in [at(0).max(0) + at(1).max(0), -at(0).min(0) - at(1).min(0)] {
+                    assert!(product * 255 <= 32767, "{out} {segment}");
+                }
+            }
+        }
+        let from = Activations::up_to(&[1.0, 2.0, 0.5, 1.0, 3.0]);
+        let depthwise = ByteWeights::depthwise(&layer, &from, true);
+        for out in 0..5 {
+            for x in 0..3 {
+                let at = |y: usize| i32::from(depthwise.weights[(3 * y + x) * 5 + out]);
+                assert!((at(0).max(0) + at(1).max(0)) * 255 <= 32767);
+                assert!((at(0).min(0) + at(1).min(0)) * 255 >= -32768);
+            }
         }
     }
 }

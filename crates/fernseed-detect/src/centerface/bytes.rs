@@ -46,13 +46,13 @@ impl Quantiser {
 
 impl ByteBackbone {
     pub(super) fn new(kernels: Kernels, weights: &Weights, ranges: &ActivationRanges) -> Self {
-        let limit = kernels.weight_limit();
+        let pairs = kernels.adds_pairs();
         let BlockWeights { expand, depthwise, project } = &weights.first;
         let (wide, filtered) = ranges.of_stem();
         let (wide, filtered) = (Activations::up_to(wide), Activations::up_to(filtered));
-        let stem = ByteWeights::dense(expand, &Activations::pixels(), limit);
-        let stem_depthwise = ByteWeights::depthwise(depthwise, &wide, limit);
-        let stem_project = ByteWeights::dense(project, &filtered, limit);
+        let stem = ByteWeights::dense(expand, &Activations::pixels(), 3, pairs);
+        let stem_depthwise = ByteWeights::depthwise(depthwise, &wide, pairs);
+        let stem_project = ByteWeights::dense(project, &filtered, 1, pairs);
         let blocks = BACKBONE.iter().zip(&weights.backbone).zip(ranges.of_blocks());
         let blocks = blocks
             .map(|((&(inner, _, outer, stride, kept), weights), ranges)| {
@@ -61,7 +61,7 @@ impl ByteBackbone {
             })
             .collect();
         let before_smooth = Activations::up_to(ranges.of_smooth());
-        let smooth = ByteWeights::dense(&weights.smooth, &before_smooth, limit);
+        let smooth = ByteWeights::dense(&weights.smooth, &before_smooth, 3, pairs);
         let smooth = pad_inputs(&smooth, PYRAMID, kernels.stored_channels(PYRAMID));
         Self {
             stem: PackedByteConv::new(kernels, &stem, 3, Some(&wide), true),
@@ -182,12 +182,12 @@ impl ByteBlock {
         stride: usize,
         residual: bool,
     ) -> Self {
-        let limit = kernels.weight_limit();
+        let pairs = kernels.adds_pairs();
         let input = Activations::between(&ranges.least, &ranges.most);
         let wide = Activations::up_to(&ranges.wide);
         let filtered = Activations::up_to(&ranges.filtered);
-        let dense = |layer: &ConvWeights, from| ByteWeights::dense(layer, from, limit);
-        let depthwise = ByteWeights::depthwise(&weights.depthwise, &wide, limit);
+        let dense = |layer: &ConvWeights, from| ByteWeights::dense(layer, from, 1, pairs);
+        let depthwise = ByteWeights::depthwise(&weights.depthwise, &wide, pairs);
         let expand = dense(&weights.expand, &input);
         let project = dense(&weights.project, &filtered);
         Self {

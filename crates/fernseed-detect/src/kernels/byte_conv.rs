@@ -170,6 +170,16 @@ impl PackedByteConv {
     }
 }
 
+/// What a tile does with its sums.
+mod ending {
+    /// Makes them bytes.
+    pub(super) const BYTES: u8 = 0;
+    /// Makes them floats.
+    pub(super) const FLOATS: u8 = 1;
+    /// Makes them floats and adds the residual.
+    pub(super) const RESIDUAL: u8 = 2;
+}
+
 /// Runs one row.
 ///
 /// # Safety
@@ -177,25 +187,41 @@ impl PackedByteConv {
 /// slices must still be borrowed; the processor must have `V`'s instructions.
 #[inline(always)]
 pub(super) unsafe fn run_row<V: ByteVector>(conv: &PackedByteConv, row: &Row) {
+    // SAFETY: passed on.
+    unsafe {
+        if conv.to_bytes {
+            run_panels::<V, { ending::BYTES }>(conv, row);
+        } else if row.residual.is_null() {
+            run_panels::<V, { ending::FLOATS }>(conv, row);
+        } else {
+            run_panels::<V, { ending::RESIDUAL }>(conv, row);
+        }
+    }
+}
+
+/// # Safety
+/// As [`run_row`]; `END` must be what the layer and the row want.
+#[inline(always)]
+unsafe fn run_panels<V: ByteVector, const END: u8>(conv: &PackedByteConv, row: &Row) {
     for panel in &conv.panels {
         // SAFETY: passed on. Tile sizes fill the registers.
         unsafe {
             match (V::Floats::WIDE, panel.vectors) {
-                (true, 4) => run_panel::<V, 6, 4>(conv, row, *panel),
-                (true, 2) => run_panel::<V, 12, 2>(conv, row, *panel),
-                (true, _) => run_panel::<V, 14, 1>(conv, row, *panel),
-                (false, 4) => run_panel::<V, 3, 4>(conv, row, *panel),
-                (false, 2) => run_panel::<V, 5, 2>(conv, row, *panel),
-                (false, _) => run_panel::<V, 8, 1>(conv, row, *panel),
+                (true, 4) => run_panel::<V, END, 6, 4>(conv, row, *panel),
+                (true, 2) => run_panel::<V, END, 8, 2>(conv, row, *panel),
+                (true, _) => run_panel::<V, END, 8, 1>(conv, row, *panel),
+                (false, 4) => run_panel::<V, END, 2, 4>(conv, row, *panel),
+                (false, 2) => run_panel::<V, END, 4, 2>(conv, row, *panel),
+                (false, _) => run_panel::<V, END, 6, 1>(conv, row, *panel),
             }
         }
     }
 }
 
 /// # Safety
-/// As [`run_row`]; `N` must be the panel's number of vectors.
+/// As [`run_panels`]; `N` must be the panel's number of vectors.
 #[inline(always)]
-unsafe fn run_panel<V: ByteVector, const P: usize, const N: usize>(
+unsafe fn run_panel<V: ByteVector, const END: u8, const P: usize, const N: usize>(
     conv: &PackedByteConv,
     row: &Row,
     panel: Panel,
@@ -205,17 +231,17 @@ unsafe fn run_panel<V: ByteVector, const P: usize, const N: usize>(
     unsafe {
         if row.pixels >= P {
             while pixel + P <= row.pixels {
-                run_tile::<V, P, N>(conv, row, panel, pixel);
+                run_tile::<V, END, P, N>(conv, row, panel, pixel);
                 pixel += P;
             }
             if pixel < row.pixels {
                 // The rest, together with some pixels once more: input and
                 // output do not overlap, so doing them twice is harmless.
-                run_tile::<V, P, N>(conv, row, panel, row.pixels - P);
+                run_tile::<V, END, P, N>(conv, row, panel, row.pixels - P);
             }
         } else {
             while pixel < row.pixels {
-                run_tile::<V, 1, N>(conv, row, panel, pixel);
+                run_tile::<V, END, 1, N>(conv, row, panel, pixel);
                 pixel += 1;
             }
         }
@@ -225,7 +251,7 @@ unsafe fn run_panel<V: ByteVector, const P: usize, const N: usize>(
 /// # Safety
 /// As [`run_panel`]; `first + P` pixels must be within the row.
 #[inline(always)]
-unsafe fn run_tile<V: ByteVector, const P: usize, const N: usize>(
+unsafe fn run_tile<V: ByteVector, const END: u8, const P: usize, const N: usize>(
     conv: &PackedByteConv,
     row: &Row,
     panel: Panel,
@@ -261,30 +287,32 @@ unsafe fn run_tile<V: ByteVector, const P: usize, const N: usize>(
         let scale = conv.scale.as_ptr().wrapping_add(panel.first_column);
         let bias = conv.bias.as_ptr().wrapping_add(panel.first_column);
         let zero = V::Floats::splat(0.0);
-        for (p, sum) in sums.iter().enumerate() {
-            let at = (first + p) * row.out_step + panel.first_column;
+        let floor = V::Floats::splat(if conv.relu { 0.0 } else { f32::NEG_INFINITY });
+        let (mut scales, mut biases) = ([zero; N], [zero; N]);
+        for n in 0..N {
+            let lane = n.wrapping_mul(V::Floats::LANES);
+            scales[n] = V::Floats::load(scale.wrapping_add(lane));
+            biases[n] = V::Floats::load(bias.wrapping_add(lane));
+        }
+        let mut at = first.wrapping_mul(row.out_step).wrapping_add(panel.first_column);
+        for sum in &sums {
             let mut values = [zero; 4];
-            for (n, &sum) in sum.iter().enumerate() {
-                let lane = n * V::Floats::LANES;
-                let scale = V::Floats::load(scale.wrapping_add(lane));
-                let bias = V::Floats::load(bias.wrapping_add(lane));
-                values[n] = sum.to_floats().mul_add(scale, bias);
+            for n in 0..N {
+                values[n] = sum[n].to_floats().mul_add(scales[n], biases[n]);
             }
-            if conv.to_bytes {
+            if END == ending::BYTES {
                 V::pack(values).store(row.bytes.wrapping_add(at), N);
-                continue;
-            }
-            for (n, &value) in values.iter().enumerate().take(N) {
-                let at = at + n * V::Floats::LANES;
-                let mut value = value;
-                if conv.relu {
-                    value = value.max(zero);
+            } else {
+                for n in 0..N {
+                    let at = at.wrapping_add(n.wrapping_mul(V::Floats::LANES));
+                    let mut value = values[n].max(floor);
+                    if END == ending::RESIDUAL {
+                        value = value.add(V::Floats::load(row.residual.wrapping_add(at)));
+                    }
+                    value.store(row.floats.wrapping_add(at));
                 }
-                if !row.residual.is_null() {
-                    value = value.add(V::Floats::load(row.residual.wrapping_add(at)));
-                }
-                value.store(row.floats.wrapping_add(at));
             }
+            at = at.wrapping_add(row.out_step);
         }
     }
 }

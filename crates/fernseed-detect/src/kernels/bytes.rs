@@ -37,8 +37,8 @@ pub(super) unsafe trait ByteVector: Copy {
     /// Four bytes must be readable at `from`; any alignment.
     unsafe fn splat_quad(from: *const u8) -> Self;
     /// Adds to each 32-bit sum the products of four unsigned bytes and four
-    /// signed ones. Exact if no signed byte exceeds
-    /// [`super::Kernels::weight_limit`].
+    /// signed ones. Exact if the weights are what
+    /// [`super::Kernels::adds_pairs`] wants.
     ///
     /// # Safety
     /// See the trait.
@@ -186,8 +186,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn dot(self, unsigned: Self, signed: Self) -> Self {
-            // SAFETY: the caller vouches for the instructions. Two products
-            // of 255 and at most 63 fit in 16 bits.
+            // SAFETY: the caller vouches for the instructions.
             unsafe {
                 let pairs = _mm256_maddubs_epi16(unsigned.0, signed.0);
                 let quads = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
@@ -274,8 +273,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn dot(self, unsigned: Self, signed: Self) -> Self {
-            // SAFETY: the caller vouches for the instructions. Without VNNI,
-            // two products of 255 and at most 63 fit in 16 bits.
+            // SAFETY: the caller vouches for the instructions.
             unsafe {
                 if VNNI {
                     return Self(_mm512_dpbusd_epi32(self.0, unsigned.0, signed.0));
