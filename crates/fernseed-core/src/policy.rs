@@ -94,8 +94,8 @@ impl Default for Policy {
             treatment: Treatment::Solid,
             fill: [0, 0, 0],
             shape: Shape::Ellipse,
-            grow: 1.32,
-            pad: 4.0,
+            grow: 1.2,
+            pad: 6.0,
             threshold: 0.5,
             audio: AudioPolicy::Drop,
         }

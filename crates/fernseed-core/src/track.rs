@@ -50,7 +50,7 @@ impl TrackSettings {
             floor: threshold * 0.5,
             max_gap: 2.0,
             extension: 0.6,
-            snap: 1.2,
+            snap: 0.8,
         }
     }
 }

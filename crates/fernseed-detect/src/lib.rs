@@ -27,6 +27,9 @@ mod view;
 mod yunet;
 
 pub use centerface::{ActivationRanges, Precision};
+use fernseed_core::policy::Policy;
+use fernseed_core::track::plan::covered_rect;
+
 pub use engine::{Engine, HeadMap};
 pub use face_box::FaceBox;
 pub use feature_map::NetworkInput;
@@ -40,15 +43,16 @@ pub use plan::VideoLook;
 pub const DEFAULT_THRESHOLD: f32 = 0.5;
 
 /// Sides of the hidden ellipse relative to a detection's box.
-pub const RECOMMENDED_GROW: f32 = 1.32;
+pub const RECOMMENDED_GROW: f32 = 1.2;
 
 /// Pixels of the picture added to every side of the grown box: the networks
 /// place small faces no more exactly than this.
-pub const RECOMMENDED_PAD: f32 = 4.0;
+pub const RECOMMENDED_PAD: f32 = 6.0;
 
 /// The rectangle whose inscribed ellipse should be hidden for a detection's
 /// box, in the same space.
 #[must_use]
 pub fn recommended_shape(detection: fernseed_core::Rect) -> fernseed_core::Rect {
-    detection.scaled(RECOMMENDED_GROW).padded(RECOMMENDED_PAD)
+    let policy = Policy { grow: RECOMMENDED_GROW, pad: RECOMMENDED_PAD, ..Policy::default() };
+    covered_rect(detection, &policy)
 }

@@ -12,6 +12,9 @@ const SAME_FACE_COVER: f32 = 0.8;
 /// How much smaller a contained box may be, by area, to count as the same.
 const SAME_FACE_AREA: f32 = 0.3;
 
+/// The confidence from which a single sighting is hidden.
+const EVEN_CHANCE: f32 = 0.5;
+
 /// Below this a detection may be explained away by a surer one.
 const DOUBTFUL: f32 = 0.75;
 
@@ -52,8 +55,8 @@ fn same_face(a: Rect, b: Rect) -> bool {
     small.area() > SAME_FACE_AREA * large.area() && small.covered_by(large) > SAME_FACE_COVER
 }
 
-/// Merges the votes for each face. The best vote decides confidence and
-/// source; every further look that saw the face raises the confidence; the
+/// Merges the votes for each face. The best vote decides the confidence;
+/// every further look that saw the face raises the confidence; the
 /// box is the mean of the votes, weighted by confidence.
 pub(crate) fn merge(mut votes: Vec<Vote>, floor: f32) -> Vec<Detection> {
     votes.retain(|vote| vote.rect.is_proper());
@@ -77,12 +80,19 @@ pub(crate) fn merge(mut votes: Vec<Vote>, floor: f32) -> Vec<Detection> {
             rect: to_the_chin(mean_rect(face)),
             label: Label::Face,
             confidence: agreement(face),
-            source: face[0].network.id(),
+            source: witness(face).id(),
         })
         .filter(|detection| detection.confidence >= floor)
         .collect();
     detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     drop_nested(detections)
+}
+
+/// The thorough network if it has more than a suspicion, else the quick one.
+fn witness(face: &[Vote]) -> Network {
+    let thorough =
+        |v: &Vote| v.network == Network::CenterFace && v.confidence >= 0.5 * EVEN_CHANCE;
+    if face.iter().any(thorough) { Network::CenterFace } else { face[0].network }
 }
 
 /// Makes a network's box a whole face. Both networks end their boxes above
@@ -93,9 +103,9 @@ fn to_the_chin(rect: Rect) -> Rect {
     let (width, height) = (rect.width(), rect.height());
     Rect::new(
         rect.left - 0.04 * width,
-        rect.top,
+        rect.top + 0.02 * height,
         rect.right + 0.04 * width,
-        rect.bottom + 0.15 * height,
+        rect.bottom + 0.17 * height,
     )
 }
 

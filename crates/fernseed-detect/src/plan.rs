@@ -119,11 +119,11 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
     let quarter = 480.0 / side;
     let mut looks = match look {
         VideoLook::Quick => vec![Look::new(YuNet, reduced)],
-        VideoLook::Steady => vec![Look::new(YuNet, full), Look::new(CenterFace, reduced)],
+        VideoLook::Steady => vec![Look::new(YuNet, full), Look::new(CenterFace, reduced).fast()],
         VideoLook::Thorough => vec![
-            Look::new(CenterFace, full.min(1.5)),
+            Look::new(CenterFace, full.min(1.5)).fast(),
             Look::new(YuNet, full),
-            Look::new(CenterFace, reduced.min(1.0)).turned(FlipHorizontal),
+            Look::new(CenterFace, reduced.min(1.0)).turned(FlipHorizontal).fast(),
         ],
     };
     if quarter < 0.75 * reduced {
@@ -131,7 +131,7 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
     }
     if dark {
         let network = if look == VideoLook::Quick { YuNet } else { CenterFace };
-        looks.push(Look::new(network, reduced).lifted());
+        looks.push(Look::new(network, reduced).lifted().fast());
     }
     looks
 }

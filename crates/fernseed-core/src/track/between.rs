@@ -106,9 +106,9 @@ impl Glimpse {
         let mut boxes: Vec<Rect> = missing.iter().map(|i| self.expected(*i, seconds)).collect();
         boxes.extend(remembered.iter().map(|l| l.rect));
         if !boxes.is_empty() {
-            for detection in near(&boxes)? {
-                add(&mut found, detection);
-            }
+            let sights = near(&boxes)?;
+            let fits = |d: &Detection| boxes.iter().any(|b| affinity(*b, *b, d.rect, LEEWAY) > 0.0);
+            sights.into_iter().filter(fits).for_each(|sight| add(&mut found, sight));
             pairs = self.matched(seconds, &found);
         }
         let dt = ((seconds - self.seconds) as f32).max(1e-3);
@@ -286,13 +286,14 @@ impl Search<'_, '_> {
         let fit = |r: Rect| affinity(expected, expected, r, LEEWAY);
         let best = found
             .iter()
-            .map(|d| (fit(d.rect), d.rect))
+            .map(|d| (fit(d.rect), *d))
             .filter(|(score, _)| *score > 0.0)
             .max_by(|a, b| a.0.total_cmp(&b.0));
-        for detection in found {
-            add(&mut self.out[frame], detection);
+        // Other things near there are left to looks that see them whole.
+        if let Some((_, sight)) = best {
+            add(&mut self.out[frame], sight);
         }
-        Ok(best.map(|(_, rect)| rect))
+        Ok(best.map(|(_, sight)| sight.rect))
     }
 }
 
@@ -451,6 +452,6 @@ mod tests {
             })
             .unwrap();
         let seen: Vec<f32> = next.detections().map(|d| d.confidence).collect();
-        assert_eq!(seen, [0.95, 0.6]);
+        assert_eq!(seen, [0.9, 0.6]);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::associate::{Chain, Link, velocity};
 use super::{Track, TrackPoint, TrackSettings};
+use crate::detect::DetectorId;
 use crate::geometry::Rect;
 
 /// Time and shot of every frame of the clip.
@@ -38,59 +39,108 @@ impl Clock {
 
 /// Growth of the box, as a share of its side, at the middle of a gap or the
 /// end of an extension: what is not seen may have moved.
-const UNCERTAIN_GROWTH: f32 = 0.35;
+const UNCERTAIN_GROWTH: f32 = 0.25;
 /// An extrapolated box moves at most this many times its own side.
 const MAX_DRIFT: f32 = 1.0;
 /// Fewest detections a weak chain needs.
 const WEAK_LINKS: usize = 3;
 
-/// True if the chain is evidence of somebody.
-fn counts(chain: &Chain, settings: &TrackSettings) -> bool {
-    let best = chain.links.iter().map(|l| l.detection.confidence).fold(0.0, f32::max);
-    if best >= settings.threshold {
+/// Confidence from which the quick network's word alone is enough. Below it
+/// the thorough network, which looks as well a few times a second, has to
+/// see something too: walls and clothes look like faces to one, not to both.
+const SURE: f32 = 0.7;
+/// Gaps of up to this many seconds are always closed.
+const SHORT_GAP: f64 = 0.5;
+/// A longer one is closed if there are this many sights ...
+const SUPPORT: usize = 3;
+/// ... in so many seconds on both of its sides.
+const SUPPORT_TIME: f64 = 1.0;
+/// How long somebody who was hardly seen is covered before and after, in
+/// seconds: longer than between two looks, which did not see them.
+const BRIEF_EXTENSION: f64 = 0.25;
+
+/// True if the links are evidence of somebody: a sure sight, a certain one
+/// of the thorough network, or many weak ones that it shares.
+fn counts(links: &[Link], settings: &TrackSettings) -> bool {
+    let sure = |l: &Link| l.detection.confidence >= SURE.max(settings.threshold);
+    let thorough = |l: &Link| l.detection.source != DetectorId::Yunet;
+    let certain = |l: &Link| thorough(l) && l.detection.confidence >= settings.threshold;
+    if links.iter().any(|l| sure(l) || certain(l)) {
         return true;
     }
-    let beyond: f32 = chain.links.iter().map(|l| l.detection.confidence - settings.floor).sum();
-    chain.links.len() >= WEAK_LINKS && beyond >= settings.weak_evidence
+    let beyond: f32 = links.iter().map(|l| l.detection.confidence - settings.floor).sum();
+    links.len() >= WEAK_LINKS && beyond >= settings.weak_evidence && links.iter().any(thorough)
+}
+
+/// Cuts a chain where it was out of sight for long and there is little to
+/// say that it is one and the same.
+fn pieces(links: &[Link]) -> Vec<&[Link]> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    for i in 1..links.len() {
+        let (before, after) = (links[i - 1].seconds, links[i].seconds);
+        let supported = |side: &[Link], at: f64| {
+            side.iter().filter(|l| (l.seconds - at).abs() <= SUPPORT_TIME).count() >= SUPPORT
+        };
+        let whole = after - before <= SHORT_GAP
+            || (supported(&links[start..i], before) && supported(&links[i..], after));
+        if !whole {
+            out.push(&links[start..i]);
+            start = i;
+        }
+    }
+    out.push(&links[start..]);
+    out
 }
 
 pub(super) fn tracks(chains: Vec<Chain>, clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
-    chains
-        .into_iter()
-        .filter(|c| counts(c, settings))
-        .filter_map(|c| track(&c, clock, settings))
-        .collect()
+    let mut all: Vec<Track> = chains
+        .iter()
+        .flat_map(|c| pieces(&c.links))
+        .filter(|links| counts(links, settings))
+        .filter_map(|links| track(links, clock, settings))
+        .collect();
+    all.sort_by_key(|t| t.points.first().map(|p| p.frame));
+    all
 }
 
-fn track(chain: &Chain, clock: &Clock, settings: &TrackSettings) -> Option<Track> {
-    let (first, last) = (chain.links.first()?, chain.links.last()?);
+fn track(links: &[Link], clock: &Clock, settings: &TrackSettings) -> Option<Track> {
+    let (first, last) = (links.first()?, links.last()?);
     let (shot_first, shot_last) = clock.shot_of(first.frame);
+    // Who was seen for long is covered for long before and after.
+    let known = if links.len() < SUPPORT { 0.0 } else { last.seconds - first.seconds };
+    let at_most = |time: f64| time.min(known.max(BRIEF_EXTENSION));
+    let settings = &TrackSettings {
+        extension: at_most(settings.extension),
+        snap: at_most(settings.snap),
+        ..*settings
+    };
     let start = reach(first, shot_first, clock, settings, false);
     let end = reach(last, shot_last, clock, settings, true);
     let mut points = Vec::with_capacity((end - start + 1) as usize);
 
-    let reversed: Vec<Link> = chain.links.iter().rev().copied().collect();
+    let reversed: Vec<Link> = links.iter().rev().copied().collect();
     for frame in start..first.frame {
         points.push(extrapolated(&reversed, frame, clock, settings));
     }
     let mut longest_gap = 0;
-    for pair in chain.links.windows(2) {
+    for pair in links.windows(2) {
         points.push(seen(&pair[0]));
         longest_gap = longest_gap.max(pair[1].frame - pair[0].frame - 1);
         points.extend((pair[0].frame + 1..pair[1].frame).map(|f| bridged(pair, f, clock)));
     }
     points.push(seen(last));
     for frame in last.frame + 1..=end {
-        points.push(extrapolated(&chain.links, frame, clock, settings));
+        points.push(extrapolated(links, frame, clock, settings));
     }
 
-    let mut detectors: Vec<_> = chain.links.iter().map(|l| l.detection.source).collect();
+    let mut detectors: Vec<_> = links.iter().map(|l| l.detection.source).collect();
     detectors.sort_unstable();
     detectors.dedup();
     Some(Track {
         label: first.detection.label,
         points,
-        confidence: chain.links.iter().map(|l| l.detection.confidence).fold(0.0, f32::max),
+        confidence: links.iter().map(|l| l.detection.confidence).fold(0.0, f32::max),
         detectors,
         longest_gap,
     })

@@ -7,17 +7,26 @@ use crate::policy::Policy;
 
 /// Frames to either side whose boxes are covered too: encoders and shutters
 /// smear a moving face over its neighbours.
-const SMEAR_FRAMES: usize = 2;
+const SMEAR_FRAMES: usize = 1;
 /// Keyframes are dropped while interpolation stays this close, in pixels;
 /// the covered box is padded by as much.
 const KEYFRAME_TOLERANCE: f32 = 0.75;
 /// Most keyframes dropped in a row.
 const MAX_DROPPED: usize = 64;
 
+/// Sides of a box up to which margins grow in proportion, in pixels.
+const LARGE_SIDE: f32 = 96.0;
+/// How fast they grow beyond, compared with that: large faces are placed
+/// more exactly.
+const LARGE_GROWTH: f32 = 0.5;
+
 /// The covered rectangle for a subject's box in a single picture.
 #[must_use]
 pub fn covered_rect(subject: Rect, policy: &Policy) -> Rect {
-    subject.scaled(policy.grow).padded(policy.pad)
+    let side = subject.width().max(subject.height()).max(1.0);
+    let margin = (policy.grow - 1.0) * side.min(LARGE_SIDE);
+    let further = LARGE_GROWTH * (policy.grow - 1.0) * (side - LARGE_SIDE).max(0.0);
+    subject.scaled(1.0 + (margin + further) / side).padded(policy.pad)
 }
 
 /// Redactions that hide the tracks in a picture of size `size`. Tracks that

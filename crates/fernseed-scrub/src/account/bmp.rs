@@ -31,7 +31,12 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims, parts: &mut 
         Ok(end) => {
             claims.own("Pixels", layout.start, end.min(len));
             if end < len {
-                claims.foreign("(after the pixels)", end, len, "Bytes after the end of the picture.");
+                claims.foreign(
+                    "(after the pixels)",
+                    end,
+                    len,
+                    "Bytes after the end of the picture.",
+                );
             }
         }
         Err(message) => claims.foreign("Pixels", layout.start, len, message),

@@ -262,7 +262,9 @@ fn chunk_at(
         b"IHDR" | b"PLTE" | b"sRGB" | b"gAMA" | b"tRNS" | b"acTL" | b"fcTL" | b"IEND" | b"cICP"
     ) || match &kind {
         b"iCCP" => source.bytes(at + 8, size.min(1024)).is_ok_and(|b| standard_profile(&b)),
-        b"eXIf" => source.bytes(at + 8, size.min(64)).is_ok_and(|b| super::says_orientation_only(&b)),
+        b"eXIf" => {
+            source.bytes(at + 8, size.min(64)).is_ok_and(|b| super::says_orientation_only(&b))
+        }
         _ => false,
     };
     if !known && !data_chunk {

@@ -23,7 +23,7 @@ pub(super) const FINDING: Rhythm =
 /// For the audit, which comes on top: the output was looked at closely when
 /// it was made.
 pub(super) const AUDITING: Rhythm =
-    Rhythm { interval: 0.5, frames: 30, steady_every: 1, fresh: VideoLook::Steady };
+    Rhythm { interval: 0.5, frames: 30, steady_every: 2, fresh: VideoLook::Steady };
 
 /// Seconds between two looks of the closest kind at most: flashing lights
 /// look like cuts.

@@ -1,7 +1,9 @@
 //! BMP: one header of 40 bytes (or 108 where there is alpha), palette,
 //! pixels; gaps, profiles and padding go.
 
-use super::{Built, Outcome, StripError, colour, damaged, needs, too_large, truncated, unsupported};
+use super::{
+    Built, Outcome, StripError, colour, damaged, needs, too_large, truncated, unsupported,
+};
 use crate::bytes::{le16, le32, part};
 
 /// Most bytes of pixels.
@@ -115,7 +117,8 @@ impl Header {
         if (pixels.len() as u64) < least {
             return Err(truncated("the pixels"));
         }
-        let mut body = pixels.get(..(total as usize).min(pixels.len())).unwrap_or_default().to_vec();
+        let mut body =
+            pixels.get(..(total as usize).min(pixels.len())).unwrap_or_default().to_vec();
         body.resize(total as usize, 0);
         if self.bits >= 16 {
             self.mask_pixels(&mut body);

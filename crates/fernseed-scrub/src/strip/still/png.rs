@@ -20,9 +20,8 @@ const MAX_FRAMES: usize = 20_000;
 const DATA_CHUNK: usize = 1 << 20;
 
 /// Gammas that a file may state, times 100,000.
-const GAMMAS: [u32; 11] = [
-    35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 200_000, 220_000, 250_000,
-];
+const GAMMAS: [u32; 11] =
+    [35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 200_000, 220_000, 250_000];
 
 #[derive(Clone, Copy, Debug)]
 struct Header {
@@ -54,7 +53,12 @@ impl Header {
             6 => 4,
             _ => 1,
         };
-        Layout { width, height, bits: channels * u32::from(self.depth), interlaced: self.interlaced }
+        Layout {
+            width,
+            height,
+            bits: channels * u32::from(self.depth),
+            interlaced: self.interlaced,
+        }
     }
 }
 
@@ -133,7 +137,8 @@ pub(super) fn rebuild(data: &[u8]) -> Outcome {
     let end = file.read(data)?;
     let mut notes = Vec::new();
     if end < data.len() {
-        notes.push(format!("{} bytes after the end of the picture are left out.", data.len() - end));
+        notes
+            .push(format!("{} bytes after the end of the picture are left out.", data.len() - end));
     }
     file.write(notes)
 }
@@ -226,8 +231,7 @@ impl<'a> File<'a> {
 
     fn write(mut self, mut notes: Vec<String>) -> Outcome {
         let header = self.header.ok_or_else(|| damaged("there is no picture header"))?;
-        let animated = self.plays.is_some()
-            && self.frames.iter().any(|f| f.control.is_some());
+        let animated = self.plays.is_some() && self.frames.iter().any(|f| f.control.is_some());
         if !animated {
             self.frames.truncate(1);
         }
@@ -310,11 +314,9 @@ impl<'a> File<'a> {
                 _ => return Ok(()),
             };
             if let Some(t) = &self.transparency {
-                let list: Option<Vec<u8>> =
-                    (0..wanted).map(|i| be16(t, 2 * i).map(|v| (v & mask).to_be_bytes())).fold(
-                        Some(Vec::new()),
-                        |all, v| Some([all?, v?.to_vec()].concat()),
-                    );
+                let list: Option<Vec<u8>> = (0..wanted)
+                    .map(|i| be16(t, 2 * i).map(|v| (v & mask).to_be_bytes()))
+                    .fold(Some(Vec::new()), |all, v| Some([all?, v?.to_vec()].concat()));
                 chunk(out, b"tRNS", &[&list.ok_or_else(|| damaged("the transparent colour"))?]);
             }
             return Ok(());

@@ -20,6 +20,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 /// A gap of this many seconds inside a track is worth a look by a person.
 const LONG_GAP: f64 = 1.5;
+/// Share of the floor from which a sight counts where one is expected.
+const EXPECTED: f32 = 0.6;
 /// Pictures on their way back to the decoder.
 const RETURNING: usize = 32;
 
@@ -36,7 +38,12 @@ pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result
     let (free, reuse) = sync_channel::<Picture>(RETURNING);
     let eyes = Eyes {
         whole: &|_, picture, how| work.finder.look_at_frame(picture, how, settings.floor),
-        near: &|_, picture, boxes| work.finder.look_near(picture, boxes, settings.floor),
+        // Where somebody is expected, less is enough to keep them in sight.
+        near: &|_, picture, boxes| {
+            let mut found = work.finder.look_near(picture, boxes, EXPECTED * settings.floor)?;
+            found.iter_mut().for_each(|d| d.confidence = d.confidence.max(settings.floor));
+            Ok(found)
+        },
         recycle: &|picture| drop(free.try_send(picture)),
     };
     let mut seen = SourceTimes::default();

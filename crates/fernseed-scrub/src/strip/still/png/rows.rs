@@ -261,11 +261,7 @@ pub(super) fn repack(
 }
 
 /// Marks which palette entries the picture uses.
-pub(super) fn usage(
-    data: &[&[u8]],
-    layout: &Layout,
-    usage: &mut Usage,
-) -> Result<(), StripError> {
+pub(super) fn usage(data: &[&[u8]], layout: &Layout, usage: &mut Usage) -> Result<(), StripError> {
     let bits = layout.bits.clamp(1, 8);
     let mask = ((1u32 << bits) - 1) as u8;
     rows(data, layout, |row, _, pixels| {
