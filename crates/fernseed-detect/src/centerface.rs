@@ -50,7 +50,8 @@ const PYRAMID: usize = 24;
 pub(crate) struct CenterFace {
     first: StemBlock,
     backbone: Vec<(InvertedResidual, bool)>,
-    bytes: ByteBackbone,
+    /// Where that is faster.
+    bytes: Option<ByteBackbone>,
     /// From the smallest map (1/32) to a map of 1/32, 24 channels.
     top: Pointwise,
     /// Up to 1/16, 1/8 and 1/4, each with the backbone's map of that size.
@@ -68,8 +69,9 @@ pub enum Precision {
     /// 32-bit floats.
     #[default]
     Full,
-    /// 8-bit whole numbers where most of the work is: two to four times
-    /// faster, at scores that differ a little.
+    /// 8-bit whole numbers where most of the work is, two to three times
+    /// faster at scores that differ a little; floats on
+    /// [`Backend::Portable`](crate::Backend::Portable), where bytes are slow.
     Fast,
 }
 
@@ -105,10 +107,11 @@ impl CenterFace {
         let steps = weights.steps.each_ref().map(|(upsample, lateral)| {
             (Upsample::new(kernels, upsample), Pointwise::new(kernels, lateral, true))
         });
+        let bytes = kernels.bytes_pay().then(|| ByteBackbone::new(kernels, &weights, &ranges));
         Ok(Self {
             first,
             backbone,
-            bytes: ByteBackbone::new(kernels, &weights, &ranges),
+            bytes,
             top: wide(&weights.top),
             steps,
             smooth: Conv3x3::new(kernels, &weights.smooth),
@@ -125,9 +128,11 @@ impl CenterFace {
         precision: Precision,
         scratch: &'a mut Scratch,
     ) -> &'a FeatureMap {
-        match precision {
-            Precision::Full => self.run_floats(kernels, input, scratch, None),
-            Precision::Fast => self.run_bytes(kernels, input, scratch),
+        match &self.bytes {
+            Some(bytes) if precision == Precision::Fast => {
+                self.run_bytes(bytes, kernels, input, scratch)
+            }
+            _ => self.run_floats(kernels, input, scratch, None),
         }
     }
 
@@ -166,15 +171,16 @@ impl CenterFace {
     /// The network in bytes, but for the pyramid and the head.
     fn run_bytes<'a>(
         &self,
+        backbone: &ByteBackbone,
         kernels: Kernels,
         input: &NetworkInput,
         scratch: &'a mut Scratch,
     ) -> &'a FeatureMap {
         let Scratch { bytes, maps, .. } = scratch;
-        self.bytes.run(kernels, input, maps, bytes);
+        backbone.run(kernels, input, maps, bytes);
         self.pyramid(kernels, maps);
         let [here, next, ..] = maps;
-        self.bytes.smooth(kernels, here, next, bytes);
+        backbone.smooth(kernels, here, next, bytes);
         self.head.run(kernels, next, here);
         here
     }

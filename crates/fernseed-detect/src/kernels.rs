@@ -89,6 +89,12 @@ impl Kernels {
         backend.is_supported().then_some(Self { backend, vnni })
     }
 
+    /// True if 8-bit kernels are faster than those in floats. The portable
+    /// ones are not: they are what the others are compared with.
+    pub(crate) fn bytes_pay(self) -> bool {
+        self.backend != Backend::Portable
+    }
+
     /// True if 8-bit products are added in pairs in 16 bits: without VNNI.
     /// Weights must then be chosen so that no pair leaves those.
     pub(crate) fn adds_pairs(self) -> bool {

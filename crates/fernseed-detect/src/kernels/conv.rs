@@ -136,27 +136,42 @@ impl PackedConv {
 /// slices must still be borrowed; the processor must have `V`'s instructions.
 #[inline(always)]
 pub(super) unsafe fn run_row<V: Vector>(conv: &PackedConv, row: &Row) {
+    // SAFETY: passed on.
+    unsafe {
+        if row.residual.is_null() {
+            run_panels::<V, false>(conv, row);
+        } else {
+            run_panels::<V, true>(conv, row);
+        }
+    }
+}
+
+/// # Safety
+/// As [`run_row`]; `ADD` says whether there is a residual.
+#[inline(always)]
+unsafe fn run_panels<V: Vector, const ADD: bool>(conv: &PackedConv, row: &Row) {
     for panel in &conv.panels {
         // SAFETY: passed on. Tile sizes fill the registers: `P * N` sums,
-        // `N` weights and one broadcast input.
+        // `N` weights and one broadcast input. They are small enough for the
+        // compiler to unroll the ending, too; else the sums live in memory.
         unsafe {
             match (V::WIDE, panel.vectors) {
-                (true, 4) => run_panel::<V, 6, 4>(conv, row, *panel),
-                (true, 3) => run_panel::<V, 8, 3>(conv, row, *panel),
-                (true, 2) => run_panel::<V, 12, 2>(conv, row, *panel),
-                (true, _) => run_panel::<V, 14, 1>(conv, row, *panel),
-                (false, 3) => run_panel::<V, 4, 3>(conv, row, *panel),
-                (false, 2) => run_panel::<V, 6, 2>(conv, row, *panel),
-                (false, _) => run_panel::<V, 8, 1>(conv, row, *panel),
+                (true, 4) => run_panel::<V, ADD, 6, 4>(conv, row, *panel),
+                (true, 3) => run_panel::<V, ADD, 8, 3>(conv, row, *panel),
+                (true, 2) => run_panel::<V, ADD, 10, 2>(conv, row, *panel),
+                (true, _) => run_panel::<V, ADD, 12, 1>(conv, row, *panel),
+                (false, 3) => run_panel::<V, ADD, 4, 3>(conv, row, *panel),
+                (false, 2) => run_panel::<V, ADD, 6, 2>(conv, row, *panel),
+                (false, _) => run_panel::<V, ADD, 8, 1>(conv, row, *panel),
             }
         }
     }
 }
 
 /// # Safety
-/// As [`run_row`]; `N` must be the panel's number of vectors.
+/// As [`run_panels`]; `N` must be the panel's number of vectors.
 #[inline(always)]
-unsafe fn run_panel<V: Vector, const P: usize, const N: usize>(
+unsafe fn run_panel<V: Vector, const ADD: bool, const P: usize, const N: usize>(
     conv: &PackedConv,
     row: &Row,
     panel: Panel,
@@ -166,17 +181,17 @@ unsafe fn run_panel<V: Vector, const P: usize, const N: usize>(
     unsafe {
         if row.pixels >= P {
             while pixel + P <= row.pixels {
-                run_tile::<V, P, N>(conv, row, panel, pixel);
+                run_tile::<V, ADD, P, N>(conv, row, panel, pixel);
                 pixel += P;
             }
             if pixel < row.pixels {
                 // The rest, together with some pixels once more: input and
                 // output do not overlap, so doing them twice is harmless.
-                run_tile::<V, P, N>(conv, row, panel, row.pixels - P);
+                run_tile::<V, ADD, P, N>(conv, row, panel, row.pixels - P);
             }
         } else {
             while pixel < row.pixels {
-                run_tile::<V, 1, N>(conv, row, panel, pixel);
+                run_tile::<V, ADD, 1, N>(conv, row, panel, pixel);
                 pixel += 1;
             }
         }
@@ -186,7 +201,7 @@ unsafe fn run_panel<V: Vector, const P: usize, const N: usize>(
 /// # Safety
 /// As [`run_panel`]; `first + P` pixels must be within the row.
 #[inline(always)]
-unsafe fn run_tile<V: Vector, const P: usize, const N: usize>(
+unsafe fn run_tile<V: Vector, const ADD: bool, const P: usize, const N: usize>(
     conv: &PackedConv,
     row: &Row,
     panel: Panel,
@@ -225,19 +240,18 @@ unsafe fn run_tile<V: Vector, const P: usize, const N: usize>(
                 input = input.wrapping_add(1);
             }
         }
-        let zero = V::splat(0.0);
-        for (p, sum) in sums.iter().enumerate() {
-            let at = (first + p) * row.out_step + panel.first_column;
-            for (n, &value) in sum.iter().enumerate() {
-                let mut value = value;
-                if conv.relu {
-                    value = value.max(zero);
+        let floor = V::splat(if conv.relu { 0.0 } else { f32::NEG_INFINITY });
+        let mut at = first.wrapping_mul(row.out_step).wrapping_add(panel.first_column);
+        for sum in &sums {
+            for n in 0..N {
+                let at = at.wrapping_add(n.wrapping_mul(V::LANES));
+                let mut value = sum[n].max(floor);
+                if ADD {
+                    value = value.add(V::load(row.residual.wrapping_add(at)));
                 }
-                if !row.residual.is_null() {
-                    value = value.add(V::load(row.residual.wrapping_add(at + n * V::LANES)));
-                }
-                value.store(row.out.wrapping_add(at + n * V::LANES));
+                value.store(row.out.wrapping_add(at));
             }
+            at = at.wrapping_add(row.out_step);
         }
     }
 }
