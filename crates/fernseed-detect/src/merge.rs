@@ -90,8 +90,7 @@ pub(crate) fn merge(mut votes: Vec<Vote>, floor: f32) -> Vec<Detection> {
 
 /// The thorough network if it has more than a suspicion, else the quick one.
 fn witness(face: &[Vote]) -> Network {
-    let thorough =
-        |v: &Vote| v.network == Network::CenterFace && v.confidence >= 0.5 * EVEN_CHANCE;
+    let thorough = |v: &Vote| v.network == Network::CenterFace && v.confidence >= 0.5 * EVEN_CHANCE;
     if face.iter().any(thorough) { Network::CenterFace } else { face[0].network }
 }
 

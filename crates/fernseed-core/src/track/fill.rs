@@ -105,6 +105,7 @@ pub(super) fn tracks(chains: Vec<Chain>, clock: &Clock, settings: &TrackSettings
 }
 
 fn track(links: &[Link], clock: &Clock, settings: &TrackSettings) -> Option<Track> {
+    let links = &steadied(links);
     let (first, last) = (links.first()?, links.last()?);
     let (shot_first, shot_last) = clock.shot_of(first.frame);
     // Who was seen for long is covered for long before and after.
@@ -144,6 +145,34 @@ fn track(links: &[Link], clock: &Clock, settings: &TrackSettings) -> Option<Trac
         detectors,
         longest_gap,
     })
+}
+
+/// Time to either side whose sights say how large somebody is, in seconds.
+const STEADY_TIME: f64 = 0.35;
+
+/// Boxes that are for a moment smaller than before and after (a hand, a
+/// turned head, a network's whim) get the usual size around their centre.
+fn steadied(links: &[Link]) -> Vec<Link> {
+    let mut out = links.to_vec();
+    for (i, link) in out.iter_mut().enumerate() {
+        let near = |l: &&Link| (l.seconds - link.seconds).abs() <= STEADY_TIME;
+        let from = links[..i].iter().rev().take_while(near).count();
+        let to = links[i..].iter().take_while(near).count();
+        let around = &links[i - from..i + to];
+        if around.len() < SUPPORT {
+            continue;
+        }
+        let median = |side: fn(Rect) -> f32| {
+            let mut sides: Vec<f32> = around.iter().map(|l| side(l.detection.rect)).collect();
+            sides.sort_by(f32::total_cmp);
+            sides[sides.len() / 2]
+        };
+        let own = link.detection.rect;
+        let (x, y) = own.centre();
+        let usual = Rect::centred(x, y, median(Rect::width), median(Rect::height));
+        link.detection.rect = own.union(usual);
+    }
+    out
 }
 
 fn seen(link: &Link) -> TrackPoint {

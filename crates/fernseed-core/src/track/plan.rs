@@ -7,7 +7,10 @@ use crate::policy::Policy;
 
 /// Frames to either side whose boxes are covered too: encoders and shutters
 /// smear a moving face over its neighbours.
-const SMEAR_FRAMES: usize = 1;
+const SMEAR_FRAMES: usize = 2;
+/// Beyond the next frame only what moves is smeared: by more than this share
+/// of its side.
+const SMEAR_MOTION: f32 = 0.1;
 /// Keyframes are dropped while interpolation stays this close, in pixels;
 /// the covered box is padded by as much.
 const KEYFRAME_TOLERANCE: f32 = 0.75;
@@ -72,7 +75,14 @@ fn smeared(track: &Track, i: usize) -> Rect {
     let from = i.saturating_sub(SMEAR_FRAMES);
     let to = (i + SMEAR_FRAMES + 1).min(track.points.len());
     let own = track.points[i].rect;
-    track.points[from..to].iter().fold(own, |all, p| all.union(p.rect))
+    let moved = |other: Rect| {
+        let ((x0, y0), (x1, y1)) = (own.centre(), other.centre());
+        (x0 - x1).hypot(y0 - y1) > SMEAR_MOTION * own.area().sqrt()
+    };
+    (from..to)
+        .map(|j| (j, track.points[j].rect))
+        .filter(|(j, rect)| j.abs_diff(i) <= 1 || moved(*rect))
+        .fold(own, |all, (_, rect)| all.union(rect))
 }
 
 /// Drops keyframes that linear interpolation gives back within tolerance.
