@@ -16,6 +16,8 @@ mod bytes;
 mod conv;
 mod depthwise;
 mod pixels;
+#[cfg(test)]
+mod tests;
 mod vector;
 
 pub(crate) use byte_conv::PackedByteConv;

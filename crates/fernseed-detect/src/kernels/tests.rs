@@ -1,0 +1,159 @@
+//! The 8-bit kernels on every backend against plain arithmetic.
+
+use super::*;
+use crate::layers::ConvWeights;
+use crate::quantise::{Activations, ByteWeights};
+
+/// Numbers without a pattern, the same each time.
+struct Noise(u32);
+
+impl Noise {
+    fn byte(&mut self) -> u8 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 24) as u8
+    }
+
+    fn bytes(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.byte()).collect()
+    }
+
+    fn layer(&mut self, weights: usize, outs: usize) -> ConvWeights {
+        let mut float = || (f32::from(self.byte()) - 127.5) / 500.0;
+        ConvWeights {
+            weights: (0..weights).map(|_| float()).collect(),
+            bias: (0..outs).map(|_| float()).collect(),
+        }
+    }
+}
+
+fn backends() -> impl Iterator<Item = Kernels> {
+    Backend::ALL.into_iter().filter_map(Kernels::new)
+}
+
+/// A byte as the kernels round it; how the scaling is ordered may make one
+/// step of difference.
+fn assert_near(byte: u8, exact: f32, what: &str) {
+    let exact = exact.clamp(0.0, 255.0);
+    assert!((f32::from(byte) - exact).abs() <= 0.51, "{what}: {byte} instead of {exact}");
+}
+
+#[test]
+fn dense_bytes_are_sums_of_products() {
+    let mut noise = Noise(1);
+    for (segments, used, outs, step) in
+        [(1, 16, 96, 16), (1, 24, 144, 32), (3, 9, 32, 6), (1, 192, 160, 192), (3, 72, 24, 24)]
+    {
+        for pixels in [1, 2, 5, 7, 13, 24] {
+            let layer = noise.layer(segments * used * outs, outs);
+            let inputs = if used == 9 { 3 } else { used / segments.min(used) };
+            let from = Activations::up_to(&vec![2.0; inputs]);
+            let to = Activations::up_to(&vec![3.0; outs]);
+            let rows: Vec<Vec<u8>> =
+                (0..segments).map(|_| noise.bytes((pixels - 1) * step + used + 8)).collect();
+            let rows: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+            for kernels in backends() {
+                let weights = ByteWeights::dense(&layer, &from, segments, kernels.adds_pairs());
+                let sum = |pixel: usize, out: usize| -> f32 {
+                    let mut sum = 0_i32;
+                    for (segment, row) in rows.iter().enumerate() {
+                        for k in 0..used {
+                            let weight = weights.weights[(segment * used + k) * outs + out];
+                            sum += i32::from(weight) * i32::from(row[pixel * step + k]);
+                        }
+                    }
+                    sum as f32 * weights.scale[out] + weights.bias[out]
+                };
+                let what = format!("{kernels:?} {segments} {used} {outs} {pixels}");
+
+                let conv = PackedByteConv::new(kernels, &weights, segments, Some(&to), true);
+                let stored = conv.columns();
+                let mut bytes = vec![0; pixels * stored];
+                kernels.byte_conv_row(&conv, &rows, step, pixels, &mut bytes);
+                for (pixel, bytes) in bytes.chunks(stored).enumerate() {
+                    for (out, &byte) in bytes.iter().enumerate().take(outs) {
+                        assert_near(byte, sum(pixel, out) * to.per_unit(out), &what);
+                    }
+                }
+
+                let conv = PackedByteConv::new(kernels, &weights, segments, None, true);
+                let stored = conv.columns();
+                let residual = vec![0.25; pixels * stored];
+                let mut floats = vec![0.0; pixels * stored];
+                let target = Target { out: &mut floats, step: stored, residual: Some(&residual) };
+                kernels.byte_conv_row_to_floats(&conv, &rows, step, pixels, target);
+                for (pixel, floats) in floats.chunks(stored).enumerate() {
+                    for (out, &float) in floats.iter().enumerate().take(outs) {
+                        let exact = sum(pixel, out).max(0.0) + 0.25;
+                        assert!((float - exact).abs() < 1e-3, "{what}: {float} {exact}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn depthwise_bytes_are_sums_of_products() {
+    let mut noise = Noise(2);
+    for (channels, stride) in [(32, 1), (96, 2), (144, 1), (144, 2), (192, 1), (960, 1)] {
+        for pixels in [2, 3, 16, 17] {
+            let layer = noise.layer(9 * channels, channels);
+            let from = Activations::up_to(&vec![2.0; channels]);
+            let to = Activations::up_to(&vec![1.0; channels]);
+            let rows: [Vec<u8>; 3] =
+                std::array::from_fn(|_| noise.bytes(((pixels - 1) * stride + 3) * channels));
+            let rows = rows.each_ref().map(Vec::as_slice);
+            for kernels in backends() {
+                let weights = ByteWeights::depthwise(&layer, &from, kernels.adds_pairs());
+                let packed = PackedByteDepthwise::new(kernels, &weights, stride, &to);
+                let mut bytes = vec![0; pixels * channels];
+                kernels.byte_depthwise_row(&packed, rows, pixels, &mut bytes);
+                for (pixel, bytes) in bytes.chunks(channels).enumerate() {
+                    for (channel, &byte) in bytes.iter().enumerate() {
+                        let mut sum = 0_i32;
+                        for tap in 0..9 {
+                            let at = (pixel * stride + tap % 3) * channels + channel;
+                            let weight = weights.weights[tap * channels + channel];
+                            sum += i32::from(weight) * i32::from(rows[tap / 3][at]);
+                        }
+                        let exact = sum as f32 * weights.scale[channel] + weights.bias[channel];
+                        let what = format!("{kernels:?} {channels} {stride} {pixels}");
+                        assert_near(byte, exact * to.per_unit(channel), &what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The worst case of sums in 16 bits: all inputs and weights as large as can
+/// be and of one sign.
+#[test]
+fn nothing_saturates_on_the_way() {
+    let (depth, outs) = (64, 16);
+    for sign in [1.0, -1.0] {
+        let layer = ConvWeights { weights: vec![sign * 0.5; depth * outs], bias: vec![0.0; outs] };
+        let from = Activations::up_to(&vec![255.0; depth]);
+        let row = vec![255; depth];
+        for kernels in backends() {
+            let weights = ByteWeights::dense(&layer, &from, 1, kernels.adds_pairs());
+            let conv = PackedByteConv::new(kernels, &weights, 1, None, false);
+            let mut floats = vec![0.0; outs];
+            let target = Target { out: &mut floats, step: outs, residual: None };
+            kernels.byte_conv_row_to_floats(&conv, &[&row], depth, 1, target);
+            let exact = sign * 0.5 * 255.0 * depth as f32;
+            assert!(floats.iter().all(|f| (f / exact - 1.0).abs() < 0.01), "{kernels:?}");
+        }
+    }
+}
+
+#[test]
+fn rounding_to_bytes_is_bounded() {
+    let floats = [-1e30, -0.4, 0.0, 0.49, 0.51, 254.6, 255.4, 1e30, f32::NAN, f32::INFINITY];
+    for kernels in backends() {
+        let mut bytes = [7; 10];
+        kernels.quantise(&floats, &[1.0; 5], &[0.0; 5], &mut bytes);
+        assert_eq!(bytes[..8], [0, 0, 0, 0, 1, 255, 255, 255], "{kernels:?}");
+        assert_eq!(bytes[8..], [0, 255], "{kernels:?}");
+    }
+}
