@@ -9,4 +9,5 @@ mod formats;
 mod hdr;
 mod references;
 mod sound;
+mod splice;
 mod support;
