@@ -14,6 +14,7 @@ mod bits;
 mod clock;
 mod colour;
 mod describe;
+mod encoders;
 mod error;
 mod hdr;
 pub(crate) mod nal;
@@ -22,6 +23,7 @@ mod rotate;
 mod shape;
 mod skim;
 mod sound;
+pub mod splice;
 mod timeline;
 mod writer;
 

@@ -89,6 +89,26 @@ fn fixed_fields_are_fixed() {
 }
 
 #[test]
+fn a_second_pair_of_parameter_sets_is_allowed_and_nothing_beyond() {
+    // Identifiers 1 instead of 0, and the same set again.
+    let other =
+        (vec![0x67, 0x42, 0xC0, 0x1E, 0x56, 0x81, 0x41, 0xF9], vec![0x68, 0x4C, 0xE3, 0xC8]);
+    let pair = |sps: &[Vec<u8>], pps: &[Vec<u8>]| {
+        let sets = (sps.to_vec(), pps.to_vec());
+        spoilt(|r| r.more_sets = sets)
+    };
+    let (sps, pps) = ([other.0], [other.1]);
+    assert!(look(&pair(&sps, &pps)).is_clean(), "{:#?}", look(&pair(&sps, &pps)).findings);
+    refused(&pair(&sps, &[]), UnknownStructure, "stsd");
+    refused(&pair(&[], &pps), UnknownStructure, "stsd");
+    refused(&pair(&[mp4::sps()], &pps), UnknownStructure, "stsd");
+    let twice = |set: &[Vec<u8>; 1]| [set[0].clone(), set[0].clone()];
+    refused(&pair(&twice(&sps), &twice(&pps)), UnknownStructure, "stsd");
+    let long = [[&sps[0][..], b"name"].concat()];
+    refused(&pair(&long, &pps), UnknownStructure, "stsd");
+}
+
+#[test]
 fn hidden_media_is_found() {
     refused(&spoilt(|r| r.elst_start = 300), HiddenSamples, "elst");
     let video = look(&spoilt(|r| r.elst_start = 300)).video.unwrap();

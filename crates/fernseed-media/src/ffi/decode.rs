@@ -130,6 +130,12 @@ impl Decoder {
         check(unsafe { av::avcodec_send_packet(self.0.as_ptr(), packet) }).map(drop)
     }
 
+    /// Forgets everything, so that packets of another place may follow.
+    pub(crate) fn flush(&mut self) {
+        // SAFETY: an open decoder.
+        unsafe { av::avcodec_flush_buffers(self.0.as_ptr()) };
+    }
+
     /// Takes the next decoded frame.
     pub(crate) fn receive(&mut self, frame: &mut Frame) -> Result<Received, AvError> {
         // SAFETY: an open decoder and a valid frame, which is cleared first.

@@ -215,6 +215,17 @@ impl Packet {
         !unsafe { av::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size) }.is_null()
     }
 
+    /// True if the stream's header or parameters change with this packet.
+    pub(crate) fn has_new_header(&self) -> bool {
+        let kinds =
+            [av::AVPacketSideDataType::NEW_EXTRADATA, av::AVPacketSideDataType::PARAM_CHANGE];
+        kinds.into_iter().any(|kind| {
+            let mut size = 0;
+            // SAFETY: a valid packet and a valid place for the size.
+            !unsafe { av::av_packet_get_side_data(self.as_ptr(), kind, &raw mut size) }.is_null()
+        })
+    }
+
     /// The payload.
     pub(crate) fn data(&self) -> &[u8] {
         let p = self.get();

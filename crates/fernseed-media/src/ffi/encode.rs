@@ -196,8 +196,14 @@ impl Encoder {
     }
 
     /// Gives the encoder a picture. Planes smaller than the coded size by
-    /// one row or column are continued by their last one.
-    pub(crate) fn send_picture(&mut self, planes: &[Plane], pts: i64) -> Result<(), AvError> {
+    /// one row or column are continued by their last one. `key` asks for a
+    /// picture that decoding can begin with.
+    pub(crate) fn send_picture(
+        &mut self,
+        planes: &[Plane],
+        pts: i64,
+        key: bool,
+    ) -> Result<(), AvError> {
         let f = self.frame.as_ptr();
         // SAFETY: the frame was allocated for the coded size and is made
         // writable, so that no encoder still reads what is written here;
@@ -223,7 +229,7 @@ impl Encoder {
                 }
             }
             (*f).pts = pts;
-            (*f).pict_type = av::AVPictureType::NONE;
+            (*f).pict_type = if key { av::AVPictureType::I } else { av::AVPictureType::NONE };
             check(av::avcodec_send_frame(self.context.as_ptr(), f)).map(drop)
         }
     }

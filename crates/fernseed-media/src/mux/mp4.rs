@@ -58,8 +58,9 @@ pub(crate) struct VideoTrack {
     pub(crate) time_base: TimeBase,
     /// Colour description.
     pub(crate) colour: Cicp,
-    /// The stream's parameter sets.
-    pub(crate) sets: ParameterSets,
+    /// The stream's parameter sets: one of each kind, or two if pictures of
+    /// two encoders are joined.
+    pub(crate) sets: Vec<ParameterSets>,
 }
 
 /// What the sound track is. Its timescale is its rate, 48 kHz.

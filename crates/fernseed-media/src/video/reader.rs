@@ -525,7 +525,7 @@ fn ticks(base: TimeBase, num: u32, den: u32) -> Option<i64> {
 }
 
 /// Opens the decoder of the main sound stream, if sound is wanted.
-fn open_sound(demuxer: &Demuxer, wanted: bool) -> (Option<SoundIn>, Option<AudioInfo>) {
+pub(super) fn open_sound(demuxer: &Demuxer, wanted: bool) -> (Option<SoundIn>, Option<AudioInfo>) {
     let open = || {
         let index = demuxer.best(true)?;
         let facts = demuxer.stream(index)?;

@@ -1,9 +1,11 @@
 //! Writing a video: redacted pictures and sound in, an MP4 or WebM out.
 
+use super::encoders::{planned_rate, sound_encoder, video_encoder};
 use super::nal::{self, ParameterSets};
 use super::sound::{SoundError, SoundOut};
-use super::{AudioInfo, Colour, MediaError, SOUND_RATE};
-use crate::ffi::{AudioSetup, Encoder, Packet, VideoSetup, encoder_exists};
+use super::splice::{Carried, Splice};
+use super::{AudioInfo, Colour, MediaError};
+use crate::ffi::{Encoder, Packet};
 use crate::mux::mp4::{self, Mp4Writer, SoundSpan};
 use crate::mux::webm::{self, WebmWriter};
 use fernseed_core::picture::PixelFormat;
@@ -11,7 +13,6 @@ use fernseed_core::render::Redacted;
 use fernseed_core::sound::SampleBlock;
 use fernseed_core::time::TimeBase;
 use fernseed_core::{Picture, Size};
-use std::ffi::CStr;
 use std::fs::File;
 
 /// The container of the output.
@@ -122,14 +123,6 @@ pub struct WrittenSummary {
     pub last_pts: i64,
 }
 
-/// Threads of the encoder if the caller does not say: a constant, since the
-/// number changes the bytes an encoder makes.
-const THREADS: u32 = 4;
-/// Most seconds from one key frame to the next.
-const GOP_SECONDS: u32 = 4;
-/// Bits per second and channel of sound.
-const SOUND_BITS: u64 = 80_000;
-
 #[derive(Debug)]
 enum Muxer {
     Mp4(Box<Mp4Writer>, ParameterSets),
@@ -144,7 +137,9 @@ enum Muxer {
 #[derive(Debug)]
 pub struct VideoWriter {
     options: SinkOptions,
-    encoder: Encoder,
+    /// Missing while pictures are carried over.
+    encoder: Option<Encoder>,
+    splice: Option<Splice>,
     packet: Packet,
     muxer: Muxer,
     sound: Option<SoundOut>,
@@ -156,7 +151,7 @@ pub struct VideoWriter {
     last_duration: i64,
 }
 
-fn encoder_error(detail: impl Into<String>) -> MediaError {
+pub(super) fn encoder_error(detail: impl Into<String>) -> MediaError {
     MediaError::Encoder { detail: detail.into() }
 }
 
@@ -167,12 +162,38 @@ impl VideoWriter {
     /// [`MediaError::Encoder`] if no encoder is there or it refuses the
     /// options, [`MediaError::Io`] if the file cannot be written.
     pub fn create(file: File, options: SinkOptions) -> Result<Self, MediaError> {
+        Self::create_with(file, options, None)
+    }
+
+    /// Begins a file in which groups of pictures are carried over from their
+    /// source. The container is MP4, whatever `options` say.
+    ///
+    /// Frames and carried pictures are written in the order in which
+    /// [`super::splice::SpliceReader`] delivers them, all of them.
+    ///
+    /// # Errors
+    /// As [`Self::create`]; also if the encoder is not x264, the only one
+    /// whose streams can be joined to others.
+    pub fn create_spliced(
+        file: File,
+        options: SinkOptions,
+        splice: &Splice,
+    ) -> Result<Self, MediaError> {
+        let options = SinkOptions { container: Container::Mp4, ..options };
+        Self::create_with(file, options, Some(splice.clone()))
+    }
+
+    fn create_with(
+        file: File,
+        options: SinkOptions,
+        splice: Option<Splice>,
+    ) -> Result<Self, MediaError> {
         let coded = coded_size(options.container, options.size);
         let side = |v: u32| u16::try_from(v).ok().filter(|&v| v > 0 && v <= 16_384);
         let (Some(width), Some(height)) = (side(coded.width), side(coded.height)) else {
             return Err(MediaError::TooLarge { width: coded.width, height: coded.height });
         };
-        let encoder = video_encoder(&options, coded)?;
+        let encoder = video_encoder(&options, coded, splice.as_ref())?;
         let sound = match &options.audio {
             Some(audio) => Some(sound_encoder(options.container, audio.channels)?),
             None => None,
@@ -191,7 +212,7 @@ impl VideoWriter {
                     sample_aspect,
                     time_base,
                     colour,
-                    sets: sets.clone(),
+                    sets: splice.iter().map(|s| s.sets().clone()).chain([sets.clone()]).collect(),
                 };
                 let audio = sound.as_ref().map(|s| mp4::AudioTrack {
                     channels: channels.into(),
@@ -217,7 +238,8 @@ impl VideoWriter {
             }
         };
         Ok(Self {
-            encoder: encoder.0,
+            encoder: Some(encoder.0),
+            splice,
             packet: Packet::new().map_err(MediaError::encoder)?,
             muxer,
             sound,
@@ -252,19 +274,63 @@ impl VideoWriter {
         if pts < 0 || (self.frames > 0 && pts <= self.last_pts) {
             return Err(encoder_error("times must be positive and increase"));
         }
+        self.announce(pts, duration)?;
+        let key = self.splice.as_ref().is_some_and(|s| s.begins_group(pts));
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            none => none.insert(again(&self.options, self.splice.as_ref(), &self.muxer)?),
+        };
+        encoder.send_picture(picture.planes(), pts, key).map_err(MediaError::encoder)?;
+        self.drain()
+    }
+
+    /// Writes a picture as it is coded in the source.
+    ///
+    /// # Errors
+    /// [`MediaError::Encoder`] if the file was not begun with
+    /// [`Self::create_spliced`] or the order is not the reader's;
+    /// [`MediaError::Io`].
+    pub fn write_carried(&mut self, picture: &Carried) -> Result<(), MediaError> {
+        if self.splice.is_none() {
+            return Err(encoder_error("no group was to be carried over"));
+        }
+        if let Some(mut encoder) = self.encoder.take()
+            && self.frames > 0
+        {
+            encoder.finish().map_err(MediaError::encoder)?;
+            self.encoder = Some(encoder);
+            self.drain()?;
+            self.encoder = None;
+        }
+        for &pts in picture.group_times() {
+            if self.frames > 0 && pts <= self.last_pts {
+                return Err(encoder_error("times must increase"));
+            }
+            self.announce(pts, 0)?;
+        }
+        if picture.pts() == self.last_pts {
+            self.last_duration = picture.duration();
+        }
+        if let Muxer::Mp4(mp4, _) = &mut self.muxer {
+            mp4.video(&picture.units(), picture.pts(), picture.is_key())?;
+        }
+        Ok(())
+    }
+
+    /// Notes the time of the next frame in order of presentation.
+    fn announce(&mut self, pts: i64, duration: i64) -> Result<(), MediaError> {
         if self.frames == 0 {
             self.first_pts = pts;
         } else {
-            self.last_step = pts - self.last_pts;
+            self.last_step = pts.saturating_sub(self.last_pts);
         }
         if let Muxer::Mp4(mp4, _) = &mut self.muxer {
             mp4.announce(pts)?;
         }
-        self.encoder.send_picture(picture.planes(), pts).map_err(MediaError::encoder)?;
         self.last_pts = pts;
         self.last_duration = duration;
         self.frames += 1;
-        self.drain()
+        Ok(())
     }
 
     /// Writes a run of sound. Blocks come in order of time; gaps are filled
@@ -293,7 +359,9 @@ impl VideoWriter {
         if self.frames == 0 {
             return Err(encoder_error("no frame was written"));
         }
-        self.encoder.finish().map_err(MediaError::encoder)?;
+        if let Some(encoder) = &mut self.encoder {
+            encoder.finish().map_err(MediaError::encoder)?;
+        }
         self.drain()?;
         let mut span = SoundSpan::default();
         if let Some(sound) = &mut self.sound {
@@ -326,7 +394,8 @@ impl VideoWriter {
 
     /// Hands finished packets to the container.
     fn drain(&mut self) -> Result<(), MediaError> {
-        while self.encoder.receive(&mut self.packet).map_err(MediaError::encoder)? {
+        let Some(encoder) = &mut self.encoder else { return Ok(()) };
+        while encoder.receive(&mut self.packet).map_err(MediaError::encoder)? {
             let pts = self.packet.pts().ok_or_else(|| encoder_error("a packet without time"))?;
             match &mut self.muxer {
                 Muxer::Mp4(mp4, sets) => {
@@ -338,6 +407,22 @@ impl VideoWriter {
             }
         }
         Ok(())
+    }
+}
+
+/// Opens the encoder for another run of frames between carried groups.
+fn again(
+    options: &SinkOptions,
+    splice: Option<&Splice>,
+    muxer: &Muxer,
+) -> Result<Encoder, MediaError> {
+    let coded = coded_size(options.container, options.size);
+    let (encoder, _) = video_encoder(options, coded, splice)?;
+    match muxer {
+        Muxer::Mp4(_, sets) if ParameterSets::find(encoder.header()).as_ref() == Some(sets) => {
+            Ok(encoder)
+        }
+        _ => Err(encoder_error("the encoder's parameter sets changed")),
     }
 }
 
@@ -356,124 +441,9 @@ fn sound_error(error: SoundError) -> MediaError {
     }
 }
 
-/// Frames per second for the encoder's planning, inside sane bounds.
-fn planned_rate(options: &SinkOptions) -> (u32, u32) {
-    match options.average_rate {
-        Some((n, d)) if d > 0 && (1.0..=1000.0).contains(&(f64::from(n) / f64::from(d))) => (n, d),
-        _ => (25, 1),
-    }
-}
-
 /// Ticks of one frame at the planned rate.
 fn usual_step(options: &SinkOptions) -> i64 {
     let (n, d) = planned_rate(options);
     let frame = TimeBase::new(d, n).unwrap_or(TimeBase { num: 1, den: 25 });
     frame.rescale(1, options.time_base).unwrap_or(1).max(1)
-}
-
-/// Opens the video encoder; also gives its codec's Matroska name.
-fn video_encoder(
-    options: &SinkOptions,
-    coded: Size,
-) -> Result<(Encoder, &'static str), MediaError> {
-    #[derive(Clone, Copy)]
-    enum Codec {
-        X264,
-        OpenH264,
-        Vp9,
-        Vp8,
-    }
-    let candidates: &[(Codec, &CStr)] = match options.container {
-        Container::Mp4 => &[(Codec::X264, c"libx264"), (Codec::OpenH264, c"libopenh264")],
-        Container::WebM => &[(Codec::Vp9, c"libvpx-vp9"), (Codec::Vp8, c"libvpx")],
-    };
-    let found = candidates.iter().copied().find(|c| encoder_exists(c.1));
-    let (encoder, name) =
-        found.ok_or_else(|| encoder_error("no suitable encoder in this build of FFmpeg"))?;
-    let rate = planned_rate(options);
-    let per_second = rate.0.div_ceil(rate.1.max(1));
-    let gop = (per_second * GOP_SECONDS).clamp(12, 300);
-    let quality = f32::from(options.quality.min(100)) / 100.0;
-    let threads = match options.threads {
-        0 => THREADS,
-        n => u32::try_from(n).unwrap_or(THREADS).min(16),
-    };
-    // About 0.25 bit a pixel at full quality, where bits must be told.
-    let pixels = coded.pixels() * u64::from(per_second);
-    let bits = (pixels as f64 * 0.25 * f64::from(quality.max(0.1))) as u64;
-    let text = |v: &str| v.to_owned();
-    let vp_quality = || format!("{:.0}", 63.0 - quality * 43.75);
-    let speed = match options.preset {
-        Preset::Quick => "8",
-        Preset::Standard => "7",
-        Preset::Fine => "5",
-    };
-    let (private, bit_rate, codec): (Vec<(&str, String)>, u64, &'static str) = match encoder {
-        Codec::X264 => {
-            let preset = match options.preset {
-                Preset::Quick => "superfast",
-                Preset::Standard => "veryfast",
-                Preset::Fine => "medium",
-            };
-            let options = vec![
-                ("preset", text(preset)),
-                ("profile", text("high")),
-                ("crf", format!("{:.2}", 51.0 - quality * 38.75)),
-                ("a53cc", text("0")),
-                ("x264-params", format!("open-gop=0:keyint={gop}:sliced-threads=0")),
-            ];
-            (options, 0, "")
-        }
-        Codec::Vp9 => {
-            let options = vec![
-                ("deadline", text("realtime")),
-                ("cpu-used", text(speed)),
-                ("row-mt", text("1")),
-                ("tile-columns", text("2")),
-                ("lag-in-frames", text("0")),
-                ("auto-alt-ref", text("0")),
-                ("crf", vp_quality()),
-            ];
-            (options, 0, "V_VP9")
-        }
-        Codec::Vp8 => {
-            let options = vec![
-                ("deadline", text("realtime")),
-                ("cpu-used", text(speed)),
-                ("lag-in-frames", text("0")),
-                ("auto-alt-ref", text("0")),
-                ("crf", vp_quality()),
-            ];
-            (options, bits, "V_VP8")
-        }
-        Codec::OpenH264 => (vec![("allow_skip_frames", text("0"))], bits, ""),
-    };
-    let setup = VideoSetup {
-        name,
-        size: (coded.width, coded.height),
-        sample_aspect: options.sample_aspect,
-        time_base: options.time_base,
-        rate,
-        gop,
-        threads,
-        bit_rate,
-        colour: options.colour.cicp(),
-        options: &private,
-    };
-    Ok((Encoder::video(&setup).map_err(MediaError::encoder)?, codec))
-}
-
-/// Opens the sound encoder.
-fn sound_encoder(container: Container, channels: u32) -> Result<SoundOut, MediaError> {
-    if !(1..=2).contains(&channels) {
-        return Err(encoder_error("sound must have one or two channels"));
-    }
-    let bits = SOUND_BITS * u64::from(channels);
-    let setup = match container {
-        Container::Mp4 => AudioSetup { name: c"aac", channels, packed: false, bit_rate: bits },
-        Container::WebM => AudioSetup { name: c"libopus", channels, packed: true, bit_rate: bits },
-    };
-    debug_assert_eq!(SOUND_RATE, 48_000);
-    let encoder = Encoder::audio(&setup).map_err(MediaError::encoder)?;
-    SoundOut::new(encoder, channels).map_err(MediaError::encoder)
 }

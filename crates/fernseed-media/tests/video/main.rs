@@ -7,6 +7,8 @@
 mod damage;
 mod formats;
 mod hdr;
+mod memory;
 mod references;
 mod sound;
+mod splice;
 mod support;

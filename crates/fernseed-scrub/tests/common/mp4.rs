@@ -35,6 +35,8 @@ pub struct Recipe {
     pub stbl_extra: Vec<u8>,
     pub top_extra: Vec<u8>,
     pub avcc_extra: Vec<u8>,
+    /// Further sequence and picture parameter sets.
+    pub more_sets: (Vec<Vec<u8>>, Vec<Vec<u8>>),
     pub entry_extra: Vec<u8>,
     pub elst_start: u32,
     pub language: Option<u16>,
@@ -110,11 +112,16 @@ fn movie(recipe: &Recipe, sizes: &[u32], offset: u32) -> Vec<u8> {
     let vmhd = full(b"vmhd", 1, &[0; 8]);
     let dinf = boxed(b"dinf", &full(b"dref", 0, &[words(&[1]), full(b"url ", 1, &[])].concat()));
     let sps = sps();
+    let list = |first: &[u8], more: &[Vec<u8>]| -> Vec<u8> {
+        let sets = std::iter::once(first).chain(more.iter().map(Vec::as_slice));
+        sets.flat_map(|s| [&[0, s.len() as u8][..], s].concat()).collect()
+    };
+    let (more_sps, more_pps) = &recipe.more_sets;
     let avcc = [
-        &[1, 0x42, 0xC0, 0x1E, 0xFF, 0xE1, 0, sps.len() as u8][..],
-        &sps,
-        &[1, 0, PPS.len() as u8],
-        &PPS,
+        &[1, 0x42, 0xC0, 0x1E, 0xFF, 0xE1 + more_sps.len() as u8][..],
+        &list(&sps, more_sps),
+        &[1 + more_pps.len() as u8],
+        &list(&PPS, more_pps),
         &recipe.avcc_extra,
     ]
     .concat();

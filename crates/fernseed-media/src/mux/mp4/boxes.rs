@@ -2,6 +2,7 @@
 
 use super::tables::{Chunks, Runs};
 use super::{AudioTrack, VideoTrack};
+use crate::video::nal::ParameterSets;
 
 /// What a track carries.
 #[derive(Clone, Copy, Debug)]
@@ -245,13 +246,25 @@ fn avc1(b: &mut BoxWriter<'_>, video: &VideoTrack) {
     b.zeros(6).u16(1).zeros(16).u16(video.width).u16(video.height);
     b.u32(0x48_0000).u32(0x48_0000).u32(0).u16(1).zeros(32).u16(0x18).u16(0xFFFF);
     b.child(b"avcC", |b| {
-        let (sps, pps) = (&video.sets.sps, &video.sets.pps);
-        let byte = |i: usize| sps.get(i).copied().unwrap_or(0);
-        b.u8(1).u8(byte(1)).u8(byte(2)).u8(byte(3)).u8(0xFF);
-        b.u8(0xE1).u16(u16::try_from(sps.len()).unwrap_or(0)).bytes(sps);
-        b.u8(1).u16(u16::try_from(pps.len()).unwrap_or(0)).bytes(pps);
+        let byte = |set: &ParameterSets, i: usize| set.sps.get(i).copied().unwrap_or(0);
+        // Profile and level that cover all sets; what all sets keep to.
+        let most = |i: usize| video.sets.iter().map(|s| byte(s, i)).max().unwrap_or(0);
+        let kept = video.sets.iter().fold(0xFF, |all, s| all & byte(s, 2));
+        let count = u8::try_from(video.sets.len()).unwrap_or(0) & 31;
+        b.u8(1).u8(most(1)).u8(kept).u8(most(3)).u8(0xFF);
+        let list = |b: &mut BoxWriter<'_>, set: &[u8]| {
+            b.u16(u16::try_from(set.len()).unwrap_or(0)).bytes(set);
+        };
+        b.u8(0xE0 | count);
+        for set in &video.sets {
+            list(b, &set.sps);
+        }
+        b.u8(count);
+        for set in &video.sets {
+            list(b, &set.pps);
+        }
         // High profiles tell the chroma layout and depths again: 4:2:0, 8 bit.
-        if matches!(byte(1), 100 | 110 | 122 | 144) {
+        if matches!(most(1), 100 | 110 | 122 | 144) {
             b.u8(0xFD).u8(0xF8).u8(0xF8).u8(0);
         }
     });

@@ -47,7 +47,7 @@ fn track(time_base: TimeBase) -> VideoTrack {
         sample_aspect: (4, 3),
         time_base,
         colour: crate::video::Colour::BT709.cicp(),
-        sets: ParameterSets { sps: vec![0x67, 100, 0, 40, 1], pps: vec![0x68, 2] },
+        sets: vec![ParameterSets { sps: vec![0x67, 100, 0, 40, 1], pps: vec![0x68, 2] }],
     }
 }
 

@@ -123,12 +123,16 @@ fn avc_config(b: &[u8], wrong: &mut dyn FnMut(&str)) -> Option<u8> {
         wrong(message);
     }
     let mut at = 5usize;
-    for (kind, mask) in [(7u8, 0x1F), (8, 0xFF)] {
+    let mut counts = [0u8; 2];
+    for (i, (kind, mask)) in [(7u8, 0x1F), (8, 0xFF)].into_iter().enumerate() {
         let count = b.get(at)? & mask;
         at += 1;
-        if count != 1 {
-            wrong("There must be one sequence and one picture parameter set.");
+        counts[i] = count;
+        // Two where pictures of the source's encoder were carried over.
+        if !matches!(count, 1 | 2) {
+            wrong("There must be one or two sequence and picture parameter sets.");
         }
+        let mut seen: Vec<&[u8]> = Vec::new();
         for _ in 0..count {
             let Some((size, nal)) = be16(b, at)
                 .map(usize::from)
@@ -146,8 +150,15 @@ fn avc_config(b: &[u8], wrong: &mut dyn FnMut(&str)) -> Option<u8> {
             if kind == 8 && size > 64 {
                 wrong("The picture parameter set is implausibly long.");
             }
+            if seen.contains(&nal) {
+                wrong("The same parameter set twice.");
+            }
+            seen.push(nal);
             at += 2 + size;
         }
+    }
+    if counts[0] != counts[1] {
+        wrong("There are not as many picture as sequence parameter sets.");
     }
     let rest = b.get(at..).unwrap_or_default();
     let extended = matches!(profile, 100 | 110 | 122 | 144);

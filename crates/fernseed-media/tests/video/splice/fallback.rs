@@ -1,0 +1,115 @@
+//! Everything that must be encoded anew as a whole.
+
+use super::super::support::Bench;
+use super::{CLOSED, SOURCE, splice};
+use fernseed_media::video::splice::{Fallback, SpliceError};
+use std::path::Path;
+
+/// Asserts that a file falls back, for one of the reasons given.
+fn assert_falls_back(bench: &Bench, input: &Path, reasons: &[Fallback]) {
+    match splice(bench, input, &[30..31], false) {
+        Err(SpliceError::Fallback(reason)) => {
+            assert!(reasons.contains(&reason), "{}: {reason:?}", input.display());
+        }
+        Err(e) => panic!("{}: {e}", input.display()),
+        Ok(result) => panic!("{}: {:?} carried", input.display(), result.splice.groups()),
+    }
+    assert!(!bench.path("spliced.mp4").exists(), "decided before anything is written");
+}
+
+#[test]
+fn streams_that_are_not_plain_closed_groups_fall_back() {
+    let Some(bench) = Bench::new() else { return };
+    use Fallback as F;
+    let cases: [(&str, &str, &[Fallback]); 17] = [
+        (
+            "open.mkv",
+            "-c:v libx264 -bf 3 -x264-params open-gop=1:keyint=10:min-keyint=10:scenecut=0",
+            &[F::OpenGroup],
+        ),
+        (
+            "open.mp4",
+            "-c:v libx264 -bf 3 -x264-params open-gop=1:keyint=10:min-keyint=10:scenecut=0",
+            &[F::OpenGroup, F::NothingToCarry],
+        ),
+        (
+            "recovery.mkv",
+            "-c:v libx264 -x264-params intra-refresh=1:keyint=25",
+            &[F::OpenGroup, F::NothingToCarry],
+        ),
+        (
+            "fields.mp4",
+            "-c:v libx264 -g 10 -flags +ilme+ildct -x264-params tff=1",
+            &[F::Interlaced],
+        ),
+        ("fake.mp4", "-c:v libx264 -g 10 -x264-params fake-interlaced=1", &[F::Interlaced]),
+        ("ten.mp4", "-c:v libx264 -g 10 -pix_fmt yuv420p10le", &[F::Samples]),
+        ("wide.mp4", "-c:v libx264 -g 10 -pix_fmt yuv422p", &[F::Samples]),
+        ("full.mp4", "-c:v libx264 -g 10 -pix_fmt yuv444p", &[F::Samples]),
+        ("inband.mp4", "-c:v libx264 -g 10 -tag:v avc3", &[F::InBandSets, F::Header]),
+        ("matrices.mp4", "-c:v libx264 -g 10 -x264-params cqm=jvt", &[F::ParameterSets]),
+        ("intra.mp4", "-c:v libx264 -g 1", &[F::NothingToCarry]),
+        ("single.mp4", "-c:v libx264 -g 999", &[F::NothingToCarry]),
+        ("hevc.mp4", "-c:v libx265 -x265-params keyint=25:log-level=none", &[F::Codec]),
+        ("old.mp4", "-c:v mpeg4 -g 10", &[F::Codec]),
+        ("stream.ts", "-c:v libx264 -g 10", &[F::Container]),
+        (
+            "colour.mp4",
+            "-c:v libx264 -g 10 -color_primaries film -color_trc log100 -colorspace fcc",
+            &[F::Colour],
+        ),
+        (
+            "hdr.mp4",
+            "-c:v libx264 -g 10 -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc",
+            &[F::Colour],
+        ),
+    ];
+    for (name, arguments, reasons) in cases {
+        let yuv = if arguments.contains("pix_fmt") { "" } else { "-pix_fmt yuv420p" };
+        let input = bench.make(name, &format!("{SOURCE} {yuv} {arguments}"));
+        assert_falls_back(&bench, &input, reasons);
+    }
+}
+
+#[test]
+fn files_that_are_not_shown_as_coded_fall_back() {
+    let Some(bench) = Bench::new() else { return };
+    use Fallback as F;
+    bench.make("plain.mp4", &format!("{SOURCE} {CLOSED}"));
+    let turned = bench.make("turned.mp4", "-i {in}/plain.mp4 -c copy -metadata:s:v rotate=90");
+    assert_falls_back(&bench, &turned, &[F::Rotation]);
+    let hidden = bench.make("hidden.mp4", "-ss 1.3 -i {in}/plain.mp4 -c copy");
+    assert_falls_back(&bench, &hidden, &[F::Hidden]);
+    let shape = bench.make("shape.mp4", "-i {in}/plain.mp4 -c copy -aspect 16:9");
+    assert_falls_back(&bench, &shape, &[F::Aspect]);
+    // The later stretch has another picture parameter set.
+    bench.make("a.ts", &format!("{SOURCE} {CLOSED}"));
+    let later = format!("{SOURCE} {CLOSED} -qp 30 -x264-params ref=2 -output_ts_offset 4");
+    bench.make("b.ts", &later);
+    let parts = ["a.ts", "b.ts"].map(|n| std::fs::read(bench.path(n)).unwrap());
+    std::fs::write(bench.path("joined.ts"), parts.concat()).unwrap();
+    let joined = bench.make("joined.mp4", "-i {in}/joined.ts -c copy");
+    assert_falls_back(&bench, &joined, &[F::InBandSets, F::HeaderChange]);
+}
+
+#[test]
+fn damaged_and_cut_files_fall_back() {
+    let Some(bench) = Bench::new() else { return };
+    use Fallback as F;
+    let input = bench.make("plain.mp4", &format!("{SOURCE} {CLOSED} -movflags faststart"));
+    let data = std::fs::read(&input).unwrap();
+    let damaged = bench.path("damaged.mp4");
+    let any = [F::Damaged, F::Units, F::Slices, F::Decoding, F::Gap, F::OpenGroup, F::InBandSets];
+    for at in [5, 6, 7, 8] {
+        let mut broken = data.clone();
+        let start = data.len() * at / 10;
+        for i in 0..40 {
+            broken[start + i * 97] ^= 0xA5;
+        }
+        std::fs::write(&damaged, &broken).unwrap();
+        assert_falls_back(&bench, &damaged, &any);
+    }
+    let cut = bench.path("cut.mp4");
+    std::fs::write(&cut, &data[..data.len() * 6 / 10]).unwrap();
+    assert_falls_back(&bench, &cut, &[F::Damaged]);
+}
