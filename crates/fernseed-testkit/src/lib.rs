@@ -2,6 +2,9 @@
 //! shared test data lies.
 #![forbid(unsafe_code)]
 
+pub mod composite;
+pub mod truth;
+
 use fernseed_core::picture::{Plane, plane_sizes};
 use fernseed_core::{Picture, PixelFormat, Size};
 use std::path::{Path, PathBuf};
