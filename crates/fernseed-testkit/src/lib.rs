@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod composite;
+pub mod exposure;
 pub mod truth;
 
 use fernseed_core::picture::{Plane, plane_sizes};
