@@ -43,7 +43,9 @@ impl Half {
 /// What clips may be made from.
 #[derive(Clone, Debug)]
 pub enum Material {
-    /// Pinned packages only.
+    /// The demo photo over backgrounds made of nothing: the same everywhere.
+    Demo,
+    /// Pinned packages only (scripts/composite-media.sh).
     Pinned,
     /// Those, and the shared test data in this folder.
     WithShared(PathBuf),
@@ -58,6 +60,8 @@ pub struct Clip {
     pub half: Half,
     /// Counts the clips of a scenario in a half.
     pub number: usize,
+    /// Small and short, for tests that have to be quick.
+    pub brief: bool,
 }
 
 impl Clip {

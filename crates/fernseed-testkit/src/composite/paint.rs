@@ -279,7 +279,10 @@ impl Warp {
             u
         } else {
             let edge = (u / r).clamp(-1.0, 1.0);
-            r * (edge.asin() - self.pose.yaw).sin() + (u - edge * r)
+            // What has turned out of sight shows the edge of the photo.
+            let quarter = std::f32::consts::FRAC_PI_2;
+            let angle = (edge.asin() - self.pose.yaw).clamp(-quarter, quarter);
+            r * angle.sin() + (u - edge * r)
         };
         Some((u + self.centre.0, v + self.centre.1))
     }

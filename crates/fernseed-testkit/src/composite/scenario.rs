@@ -99,6 +99,10 @@ pub(super) fn scene(clip: &Clip) -> Scene {
         "still" => seconds = 6.0,
         _ => {}
     }
+    if clip.brief {
+        size = if clip.scenario == "turned-file" { (360, 640) } else { (640, 360) };
+        (fps, seconds) = (25.0, 1.4);
+    }
     let (w, h) = (size.0 as f32, size.1 as f32);
     let mut storage = Storage { crf: 20, preset: "veryfast", uneven: false, turned: false };
     let mut camera = still();
@@ -402,7 +406,7 @@ fn shots(
 pub fn clips(half: Half, seeds: usize) -> Vec<Clip> {
     (0..seeds)
         .flat_map(|number| {
-            SCENARIOS.into_iter().map(move |scenario| Clip { scenario, half, number })
+            SCENARIOS.into_iter().map(move |scenario| Clip { scenario, half, number, brief: false })
         })
         .collect()
 }

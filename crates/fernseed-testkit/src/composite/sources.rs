@@ -45,7 +45,7 @@ impl Sources {
             }
         }
         for name in PINNED_VIEWS {
-            if let Some(path) = pinned(name) {
+            if let Some(path) = pinned(name).filter(|_| !matches!(material, Material::Demo)) {
                 sources.backgrounds.push(Image::read(&path)?);
             }
         }
@@ -108,13 +108,13 @@ impl Cutout {
                 let (px, py) = (column as f32 + 0.5, row as f32 + 0.5);
                 let (dx, dy) = ((px - cx) / w, (py - cy) / h);
                 // The head with its hair reaches higher than the face.
-                let head = (dx / 0.92).hypot((dy + 0.12) / 1.02);
+                let head = (dx / 0.86).hypot((dy + 0.12) / 1.0);
                 let shoulders = if dy < 0.2 {
                     f32::MAX
                 } else {
                     (dx.abs() / (0.35 + 0.75 * ((dy - 0.2) / 0.6).min(1.0))).max(dy / 2.05)
                 };
-                let mut alpha = falling(head, 0.84, 1.0).max(falling(shoulders, 0.82, 1.0));
+                let mut alpha = falling(head, 0.8, 1.0).max(falling(shoulders, 0.82, 1.0));
                 // And nothing ends at the edge of the photo with a hard line.
                 let (ox, oy) = (left + px, top + py);
                 for edge in [ox, pw - ox, oy, ph - oy] {
