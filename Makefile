@@ -36,8 +36,11 @@ weights:
 demo-media: system
 	./scripts/demo-media.sh
 
-bench: build
-	./bench/run.sh
+# Options: make bench BENCH="--no-exposure --seconds 5" (bench/bench.py --help)
+bench: build demo-media
+	./scripts/composite-media.sh
+	cargo build --release --locked -p fernseed-testkit --example composite --example exposure
+	./bench/run.sh $(BENCH)
 
 clean-demo:
 	rm -rf demo-out

@@ -2,6 +2,10 @@
 //! shared test data lies.
 #![forbid(unsafe_code)]
 
+pub mod composite;
+pub mod exposure;
+pub mod truth;
+
 use fernseed_core::picture::{Plane, plane_sizes};
 use fernseed_core::{Picture, PixelFormat, Size};
 use std::path::{Path, PathBuf};

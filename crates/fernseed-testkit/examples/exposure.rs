@@ -1,0 +1,184 @@
+//! Measures exposure of clips with truth: `exposure CLIPS [OPTIONS]`.
+//!
+//! CLIPS is a folder of `NAME.mp4` with `NAME.json` beside it.
+//!
+//! * `--scan FERNSEED [ARG...]`: runs `fernseed scan` on every clip and
+//!   looks at the plans (must come last; further arguments go to `scan`);
+//! * `--plans DIR`: looks at plans `DIR/NAME.plan.json` made before, or, with
+//!   `--scan`, keeps them there;
+//! * `--outputs TOOL=DIR`: looks at the pixels of `DIR/NAME.*`; repeatable;
+//! * `--half develop|judge`, `--only SUBSTRING`: which clips;
+//! * `--report FILE`: writes FILE.md and FILE.json;
+//! * `--contact-sheet FILE.png`: the ten worst moments of the first tool.
+//!
+//! Exits with 1 if a frame of the first tool is exposed.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
+
+use fernseed_core::plan::Plan;
+use fernseed_testkit::exposure::{
+    Clip, PixelCover, PlanCover, Summary, contact_sheet, markdown, measure,
+};
+use fernseed_testkit::truth::Truth;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+type Fallible<T> = Result<T, Box<dyn Error>>;
+
+#[derive(Default)]
+struct Options {
+    clips: PathBuf,
+    plans: Option<PathBuf>,
+    scan: Vec<String>,
+    outputs: Vec<(String, PathBuf)>,
+    half: Option<String>,
+    only: Option<String>,
+    report: Option<PathBuf>,
+    sheet: Option<PathBuf>,
+}
+
+fn options() -> Fallible<Options> {
+    let mut all = Options::default();
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        if arg == "--scan" {
+            all.scan = args.by_ref().collect();
+            break;
+        }
+        let mut value = || args.next().ok_or(format!("{arg} wants a value"));
+        match arg.as_str() {
+            "--plans" => all.plans = Some(value()?.into()),
+            "--outputs" => {
+                let value = value()?;
+                let (tool, folder) = value.split_once('=').ok_or("--outputs TOOL=DIR")?;
+                all.outputs.push((tool.to_owned(), folder.into()));
+            }
+            "--half" => all.half = Some(value()?),
+            "--only" => all.only = Some(value()?),
+            "--report" => all.report = Some(value()?.into()),
+            "--contact-sheet" => all.sheet = Some(value()?.into()),
+            _ => all.clips = arg.into(),
+        }
+    }
+    Ok(all)
+}
+
+fn truths(options: &Options) -> Fallible<Vec<Truth>> {
+    let mut names: Vec<PathBuf> = std::fs::read_dir(&options.clips)?
+        .filter_map(|e| Some(e.ok()?.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "json"))
+        .collect();
+    names.sort();
+    let mut all = Vec::new();
+    for name in names {
+        let truth: Truth = serde_json::from_slice(&std::fs::read(&name)?)
+            .map_err(|e| format!("{}: {e}", name.display()))?;
+        let wanted = options.half.as_ref().is_none_or(|h| *h == truth.half)
+            && options.only.as_ref().is_none_or(|o| truth.clip.contains(o.as_str()));
+        if wanted {
+            all.push(truth);
+        }
+    }
+    Ok(all)
+}
+
+fn stem(truth: &Truth) -> &str {
+    truth.clip.rsplit_once('.').map_or(truth.clip.as_str(), |(stem, _)| stem)
+}
+
+/// The plan of a clip: made now, or read.
+fn plan(options: &Options, truth: &Truth) -> Fallible<Plan> {
+    let kept = options.plans.as_ref().map(|d| d.join(format!("{}.plan.json", stem(truth))));
+    let json = match (options.scan.split_first(), kept) {
+        (None, Some(path)) => std::fs::read(path)?,
+        (None, None) => return Err("neither --scan nor --plans".into()),
+        (Some((fernseed, more)), kept) => {
+            let out = Command::new(fernseed)
+                .args(["scan", "--quiet"])
+                .args(more)
+                .arg(options.clips.join(&truth.clip))
+                .output()?;
+            if out.stdout.is_empty() {
+                return Err(String::from_utf8_lossy(&out.stderr).into_owned().into());
+            }
+            if let Some(path) = kept {
+                path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+                std::fs::write(path, &out.stdout)?;
+            }
+            out.stdout
+        }
+    };
+    Ok(serde_json::from_slice(&json)?)
+}
+
+fn by_plans(options: &Options, truths: &[Truth]) -> Fallible<Vec<Clip>> {
+    let mut clips = Vec::new();
+    for truth in truths {
+        let plan = plan(options, truth).map_err(|e| format!("{}: {e}", truth.clip))?;
+        if plan.source.frames != truth.frames.len() as u64 {
+            let (p, t) = (plan.source.frames, truth.frames.len());
+            return Err(format!("{}: plan of {p} frames, truth of {t}", truth.clip).into());
+        }
+        clips.push(measure(truth, &mut PlanCover::new(&plan))?);
+        told(&clips);
+    }
+    Ok(clips)
+}
+
+/// Clips for which there is an output; others are left out of the table.
+fn by_pixels(options: &Options, folder: &Path, truths: &[Truth]) -> Fallible<Vec<Clip>> {
+    let mut clips = Vec::new();
+    for truth in truths {
+        let entries = std::fs::read_dir(folder)?.filter_map(|e| Some(e.ok()?.path()));
+        let Some(output) = entries.filter(|p| p.file_stem() == Some(stem(truth).as_ref())).next()
+        else {
+            continue;
+        };
+        let source = options.clips.join(&truth.clip);
+        let mut cover = PixelCover::open(&source, &output, truth.size, [0, 0, 0])?;
+        clips.push(measure(truth, &mut cover)?);
+        told(&clips);
+    }
+    Ok(clips)
+}
+
+fn told(clips: &[Clip]) {
+    if let Some(clip) = clips.last() {
+        eprintln!("{}: {} of {} frames exposed", clip.clip, clip.exposed_frames, clip.frames);
+    }
+}
+
+fn main() -> Fallible<ExitCode> {
+    let options = options()?;
+    let truths = truths(&options)?;
+    let mut tools = Vec::new();
+    if !options.scan.is_empty() || options.plans.is_some() {
+        tools.push(("fernseed (plan)".to_owned(), by_plans(&options, &truths)?));
+    }
+    for (tool, folder) in &options.outputs {
+        tools.push((tool.clone(), by_pixels(&options, folder, &truths)?));
+    }
+    let table = markdown(&tools);
+    println!("{table}");
+    if let Some(report) = &options.report {
+        std::fs::write(report.with_extension("md"), &table)?;
+        let json: Vec<_> = tools
+            .iter()
+            .map(|(tool, clips)| {
+                serde_json::json!({"tool": tool, "summary": Summary::of(clips), "clips": clips})
+            })
+            .collect();
+        std::fs::write(report.with_extension("json"), serde_json::to_vec_pretty(&json)?)?;
+    }
+    let Some((_, first)) = tools.first() else { return Err("nothing to measure".into()) };
+    if let Some(sheet) = &options.sheet {
+        let runs: Vec<_> = first.iter().flat_map(|c| c.runs.clone()).collect();
+        let size = |clip: &str| truths.iter().find(|t| t.clip == clip).map(|t| t.size);
+        for run in contact_sheet(&runs, &size, &options.clips, sheet)? {
+            println!("sheet: {} face {} frame {} ({})", run.clip, run.face, run.worst, run.cause);
+        }
+    }
+    let clean = !first.is_empty() && first.iter().all(|c| c.exposed_frames == 0);
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
