@@ -11,6 +11,9 @@ const SMEAR_FRAMES: usize = 2;
 /// Beyond the next frame only what moves is smeared: by more than this share
 /// of its side.
 const SMEAR_MOTION: f32 = 0.1;
+/// Margins of a tracked subject, as a share of those in a single picture: a
+/// box that neighbouring frames agree on is surer than a lone one.
+const TRACKED_MARGIN: f32 = 0.7;
 /// Keyframes are dropped while interpolation stays this close, in pixels;
 /// the covered box is padded by as much.
 const KEYFRAME_TOLERANCE: f32 = 0.75;
@@ -36,6 +39,11 @@ pub fn covered_rect(subject: Rect, policy: &Policy) -> Rect {
 /// lie outside the picture altogether give none.
 #[must_use]
 pub fn redactions(tracks: &[Track], policy: &Policy, size: Size) -> Vec<Redaction> {
+    let margins = Policy {
+        grow: 1.0 + TRACKED_MARGIN * (policy.grow - 1.0),
+        pad: TRACKED_MARGIN * policy.pad,
+        ..policy.clone()
+    };
     let mut out = Vec::new();
     for track in tracks.iter().filter(|t| policy.hide.contains(&t.label)) {
         let seen = track.seen_frames();
@@ -49,7 +57,7 @@ pub fn redactions(tracks: &[Track], policy: &Policy, size: Size) -> Vec<Redactio
         let mut piece: Vec<Keyframe> = Vec::new();
         let mut pieces = Vec::new();
         for (i, point) in track.points.iter().enumerate() {
-            let rect = covered_rect(smeared(track, i), policy).padded(KEYFRAME_TOLERANCE);
+            let rect = covered_rect(smeared(track, i), &margins).padded(KEYFRAME_TOLERANCE);
             if rect.intersection(size.rect()).is_proper() {
                 piece.push(Keyframe { frame: point.frame, rect });
             } else if !piece.is_empty() {

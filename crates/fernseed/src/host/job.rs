@@ -23,7 +23,7 @@ use std::time::Duration;
 const REPAIRS: usize = 2;
 /// The auditor reports faces from this share of the policy's threshold on:
 /// it looks at a lower threshold than the redactor did.
-const AUDIT_THRESHOLD: f32 = 0.9;
+const AUDIT_THRESHOLD: f32 = 0.95;
 /// Largest output, bytes.
 const MAX_OUTPUT: u64 = 1 << 42;
 

@@ -24,7 +24,7 @@ const SECOND_LOOKS: usize = 3;
 const SECOND_LOOK_PIXELS: u64 = 3_000_000;
 /// The second look hides from this share of the threshold on: a little less
 /// than what the audit doubts, since coding moves confidences.
-const SECOND_LOOK_THRESHOLD: f32 = 0.86;
+const SECOND_LOOK_THRESHOLD: f32 = 0.93;
 
 pub(super) fn redact(
     work: &Work<'_>,
