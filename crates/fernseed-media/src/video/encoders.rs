@@ -153,9 +153,7 @@ fn instructions(coded: Size) -> &'static str {
         && std::arch::is_x86_feature_detected!("bmi2")
         && std::arch::is_x86_feature_detected!("lzcnt")
     {
-        if std::env::var_os("NOASM").is_none() {
-            return ":asm=SSE2Fast,SSE4.2,LZCNT,AVX,FMA3,BMI2,AVX2";
-        }
+        return ":asm=SSE2Fast,SSE4.2,LZCNT,AVX,FMA3,BMI2,AVX2";
     }
     ""
 }
