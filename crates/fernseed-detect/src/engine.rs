@@ -134,6 +134,12 @@ impl Engine {
         })
     }
 
+    /// Gives up the working memory kept from earlier runs; the next run
+    /// takes it anew.
+    pub fn release_memory(&self) {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn with_scratch<T>(&self, run: impl FnOnce(&mut Scratch) -> T) -> T {
         let pooled = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut scratch = pooled.unwrap_or_default();

@@ -53,6 +53,12 @@ impl FaceFinder {
         Self { engine, config }
     }
 
+    /// Gives up the working memory kept from earlier looks, some 100 MB after
+    /// pictures of full HD; the next look takes it anew.
+    pub fn release_memory(&self) {
+        self.engine.release_memory();
+    }
+
     /// Raw boxes of some looks, in picture pixels: for every look in turn
     /// what its network scores at least `floor`, duplicates within one run
     /// merged, nothing else done.

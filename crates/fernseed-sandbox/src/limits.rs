@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Most files one worker can be given (file descriptors 3, 4 and 5).
-pub const MAX_FILES: usize = 3;
+pub const MAX_FILES: usize = 4;
 
 /// Descriptor of the first file in a worker. By convention the input.
 pub(crate) const FIRST_FILE_FD: i32 = 3;

@@ -20,8 +20,9 @@ const MAX_LIST: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Role {
-    /// Find, destroy, write. Files: input, output, and the input once more
-    /// for the second pass (a sealed worker cannot duplicate descriptors).
+    /// Find, destroy, write. Files: input, output, and the input twice more
+    /// for the second pass and for [`OutputOptions::keep_untouched`] (a
+    /// sealed worker cannot duplicate descriptors).
     Redact = 1,
     /// Find and plan. Files: input.
     Scan = 2,
@@ -123,6 +124,9 @@ pub struct OutputOptions {
     /// True to decode every frame of a video when looking for people, also
     /// those no other depends on: slower, and right for damaged files.
     pub every_frame: bool,
+    /// True to carry groups of pictures without anything to hide over as
+    /// they are coded, where the source allows it.
+    pub keep_untouched: bool,
 }
 
 /// What a worker is to do.

@@ -78,7 +78,9 @@ fn perform(
         (Some(Role::Redact), Task::Redact { policy, output }) => {
             let work = probe::Work { finder, policy: &policy, output: &output, outbox };
             let (input, out) = (file("its input")?, file("its output")?);
-            probe::redact(&work, input, file("its input for the second pass")?, out)
+            let again = file("its input for the second pass")?;
+            let once_more = file("its input once more")?;
+            probe::redact(&work, probe::Handles { input, again, once_more, out })
         }
         (Some(Role::Scan), Task::Scan { policy, output }) => {
             let work = probe::Work { finder, policy: &policy, output: &output, outbox };

@@ -149,6 +149,11 @@ pub(crate) struct RedactArgs {
     /// Files and folders; folders are searched with everything inside
     #[arg(required = true, value_name = "INPUT")]
     pub(crate) inputs: Vec<PathBuf>,
+    /// Encode only those parts of a video anew in which there is something
+    /// to hide (H.264 in MP4, MOV or Matroska); the rest keeps the traces of
+    /// the source's encoder, and whatever was overlooked in it
+    #[arg(long)]
+    pub(crate) keep_untouched: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]

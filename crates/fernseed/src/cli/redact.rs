@@ -38,7 +38,10 @@ pub(crate) fn redact(args: &RedactArgs, out: &Terminal) -> Result<Exit, Problem>
     }
     let jobs = jobs(args.jobs, collected.inputs.len());
     let settings = Settings {
-        output: output_options(&args.output, span(&args.span)?, jobs),
+        output: OutputOptions {
+            keep_untouched: args.keep_untouched,
+            ..output_options(&args.output, span(&args.span)?, jobs)
+        },
         accept_uncertain: args.output.accept_uncertain,
         dry_run: args.dry_run,
         names: args.output.report_names,
@@ -73,6 +76,7 @@ pub(crate) fn scan(args: &ScanArgs, out: &Terminal) -> Result<Exit, Problem> {
             threads: cores(),
             // A plan is kept and applied later, so it counts every frame.
             every_frame: true,
+            keep_untouched: false,
         },
         accept_uncertain: false,
         dry_run: true,
@@ -197,6 +201,7 @@ fn output_options(args: &OutputArgs, span: KeptSpan, jobs: usize) -> OutputOptio
         span,
         threads: (cores() / jobs).max(1),
         every_frame: false,
+        keep_untouched: false,
     }
 }
 

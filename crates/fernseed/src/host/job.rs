@@ -167,16 +167,17 @@ fn attempt(
         None => (Role::Redact, Task::Redact { policy: settings.policy.clone(), output }),
         Some(plan) => (Role::Apply, Task::Apply { plan: plan.clone(), output }),
     };
-    let files = [source.as_fd(), pending.file().as_fd(), source.as_fd()];
+    let files = [source.as_fd(), pending.file().as_fd(), source.as_fd(), source.as_fd()];
     let files = if plan.is_none() { &files[..] } else { &files[..2] };
     let mut first = workers.run(role, files, &task, limits(), &mut guard);
     if plan.is_none() && passes_disagree(&first) {
         // A damaged video: the quick first pass counted other frames than
         // the second. Both passes decode everything now.
-        let output = OutputOptions { every_frame: true, ..settings.output.clone() };
+        let output =
+            OutputOptions { every_frame: true, keep_untouched: false, ..settings.output.clone() };
         let task = Task::Redact { policy: settings.policy.clone(), output };
         pending = PendingOutput::create(&input.target.folder)?;
-        let files = [source.as_fd(), pending.file().as_fd(), source.as_fd()];
+        let files = [source.as_fd(), pending.file().as_fd(), source.as_fd(), source.as_fd()];
         first = workers.run(role, &files, &task, limits(), &mut guard);
     }
     if let Some(path) = guard.taken {

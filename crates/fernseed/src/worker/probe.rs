@@ -27,7 +27,17 @@ enum Source {
     Video(File),
 }
 
-pub(super) fn redact(work: &Work<'_>, input: File, again: File, out: File) -> Result<(), Failure> {
+/// The handles of a redaction: the input three times, since a sealed worker
+/// cannot duplicate one, and the output.
+pub(super) struct Handles {
+    pub(super) input: File,
+    pub(super) again: File,
+    pub(super) once_more: File,
+    pub(super) out: File,
+}
+
+pub(super) fn redact(work: &Work<'_>, handles: Handles) -> Result<(), Failure> {
+    let Handles { input, again, once_more, out } = handles;
     match open(work, input)? {
         Source::Stills(bytes) => match decode(work, &bytes)? {
             (one, StillFrames::One(picture)) => still::redact(work, &one, picture, out),
@@ -40,9 +50,15 @@ pub(super) fn redact(work: &Work<'_>, input: File, again: File, out: File) -> Re
             }
         },
         Source::Video(file) => {
-            let plan = video::scan(work, file, first_pass(work))?;
+            let scanned = video::scan(work, file, first_pass(work))?;
+            // What the first pass needed is not there for the second.
+            work.finder.release_memory();
             fernseed_sandbox::release_free_memory();
-            video::apply(work, &plan, again, out)
+            if work.output.keep_untouched {
+                video::keep_untouched(work, &scanned, once_more, again, out)
+            } else {
+                video::apply(work, &scanned.plan, again, out)
+            }
         }
     }
 }
@@ -76,10 +92,11 @@ pub(super) fn apply(work: &Work<'_>, plan: &Plan, input: File, out: File) -> Res
     }
 }
 
-/// A glance at a damaged file may count other frames than the pass that
+/// What is carried over as it is has to be decoded whole once, and a glance
+/// at a damaged file may count other frames than the pass that
 /// writes; the host then asks for every frame.
 fn first_pass(work: &Work<'_>) -> Pass {
-    if work.output.every_frame { Pass::Look } else { Pass::Glance }
+    if work.output.every_frame || work.output.keep_untouched { Pass::Look } else { Pass::Glance }
 }
 
 fn changed() -> Failure {

@@ -5,9 +5,11 @@
 //! process's memory, and every decision knows the whole clip.
 
 mod apply;
+mod keep;
 mod scan;
 
 pub(super) use apply::apply;
+pub(super) use keep::keep_untouched;
 pub(super) use scan::scan;
 
 use crate::protocol::{Failure, FailureKind};

@@ -12,7 +12,7 @@ use fernseed_core::render::{Redacted, Renderer};
 use fernseed_core::sound::{KeepVoices, SampleBlock, SoundStage};
 use fernseed_media::video::{Container, MediaError, SinkOptions, VideoWriter};
 use std::fs::File;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Frames waiting for the encoder.
 const ENCODE_QUEUE: usize = 4;
@@ -54,19 +54,22 @@ pub(in crate::worker) fn apply(
         ..SinkOptions::new(container, &info)
     };
     let mut writer = VideoWriter::create(out, options).map_err(failure)?;
+    let (free, reuse) = sync_channel::<Picture>(ENCODE_QUEUE);
     std::thread::scope(|scope| {
         let encoder = scope.spawn(move || -> Result<u64, MediaError> {
             for piece in queue {
                 match piece {
                     Piece::Frame(picture, pts, duration) => {
                         writer.write_frame(&picture, pts, duration)?;
+                        // If there is no room for it, its memory is freed.
+                        drop(free.try_send(picture.into_inner()));
                     }
                     Piece::Sound(block) => writer.write_sound(&block)?,
                 }
             }
             Ok(writer.finish()?.frames)
         });
-        let rendered = render_all(work, plan, &mut shown, &pieces);
+        let rendered = render_all(work, plan, &mut shown, &pieces, &reuse);
         // Ends the encoder's queue: the last two senders go with the reader
         // and the sound stage it feeds.
         drop(pieces);
@@ -92,7 +95,8 @@ fn render_all(
     work: &Work<'_>,
     plan: &Plan,
     shown: &mut Shown,
-    pieces: &std::sync::mpsc::SyncSender<Piece>,
+    pieces: &SyncSender<Piece>,
+    reuse: &Receiver<Picture>,
 ) -> Result<u64, Failure> {
     let mut renderer = Renderer::new(&plan.policy);
     let mut timeline = TimelineDigest::default();
@@ -120,6 +124,9 @@ fn render_all(
         };
         if pieces.send(Piece::Frame(redacted, pts, frame.duration)).is_err() {
             break;
+        }
+        while let Ok(picture) = reuse.try_recv() {
+            shown.recycle(picture);
         }
         work.outbox.progress(Phase::Write, count, Some(plan.source.frames))?;
     }

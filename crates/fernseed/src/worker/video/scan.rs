@@ -15,6 +15,7 @@ use fernseed_core::time::clock;
 use fernseed_core::track::plan::redactions;
 use fernseed_core::track::scene::SceneDetector;
 use fernseed_core::track::{Track, TrackSettings};
+use fernseed_media::video::{ReadReport, VideoInfo};
 use std::fs::File;
 use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -26,7 +27,7 @@ const EXPECTED: f32 = 0.6;
 const RETURNING: usize = 32;
 
 /// Looks at a video and makes the plan.
-pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result<Plan, Failure> {
+pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result<Scanned, Failure> {
     let threads = work.output.threads.max(1);
     let mut shown = Shown::open(file, work.output.span, threads, pass, None)?;
     let info = shown.info().clone();
@@ -90,7 +91,17 @@ pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result
     };
     work.outbox.findings(findings(work, &shown, &plan, &tracks))?;
     work.outbox.tell(Event::Plan(Box::new(plan.clone())))?;
-    Ok(plan)
+    Ok(Scanned { plan, info, report: shown.reader().report() })
+}
+
+/// What the first pass came to.
+pub(in crate::worker) struct Scanned {
+    /// What will be destroyed.
+    pub(in crate::worker) plan: Plan,
+    /// What is known of the video.
+    pub(super) info: VideoInfo,
+    /// What the decoder met.
+    pub(super) report: ReadReport,
 }
 
 /// What the pass learns of the source's frames.
