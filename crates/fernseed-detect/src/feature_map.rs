@@ -174,6 +174,7 @@ pub(crate) struct RowScratch {
     pub(crate) ring: RowRing,
     pub(crate) row: Vec<f32>,
     pub(crate) pair: Vec<f32>,
+    pub(crate) first: Vec<f32>,
 }
 
 /// Memory for the rows an 8-bit block works on.

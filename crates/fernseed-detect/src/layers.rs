@@ -50,21 +50,6 @@ impl Stem {
         let target = Target { out, step: self.channels(), residual: None };
         kernels.conv_row(&self.conv, &rows, 6, input.width() / 2, target);
     }
-
-    /// Runs over a whole picture.
-    pub(crate) fn run(
-        &self,
-        kernels: Kernels,
-        input: &NetworkInput,
-        pixels: &mut RowRing,
-        out: &mut FeatureMap,
-    ) {
-        out.reshape(input.height() / 2, input.width() / 2, self.channels());
-        pixels.reset(input.width(), 3);
-        for y in 0..out.height {
-            self.row(kernels, input, y, pixels, out.row_mut(y));
-        }
-    }
 }
 
 /// A 1x1 convolution.
@@ -329,17 +314,54 @@ impl SeparableUnit {
         out: &mut FeatureMap,
         scratch: &mut RowScratch,
     ) {
+        let fill = |y: usize, row: &mut [f32]| self.fill(kernels, input, y, row);
+        self.pooled_rows(kernels, (input.height, input.width), out, scratch, fill);
+    }
+
+    /// The stem, the unit and a 2x2 max-pool; the stem's output, the largest
+    /// map of all, is never stored.
+    pub(crate) fn run_pooled_after(
+        &self,
+        stem: &Stem,
+        kernels: Kernels,
+        input: &NetworkInput,
+        out: &mut FeatureMap,
+        pixels: &mut RowRing,
+        scratch: &mut RowScratch,
+    ) {
+        let (height, width) = (input.height() / 2, input.width() / 2);
+        let channels = stem.channels();
+        let mut first = std::mem::take(&mut scratch.first);
+        first.resize(width * channels, 0.0);
+        pixels.reset(input.width(), 3);
+        self.pooled_rows(kernels, (height, width), out, scratch, |y, row| {
+            stem.row(kernels, input, y, pixels, &mut first);
+            self.pointwise.row(kernels, &first, channels, width, row, None);
+        });
+        scratch.first = first;
+    }
+
+    /// The depth-wise half and a 2x2 max-pool over the rows that `fill`
+    /// computes.
+    fn pooled_rows(
+        &self,
+        kernels: Kernels,
+        (height, width): (usize, usize),
+        out: &mut FeatureMap,
+        scratch: &mut RowScratch,
+        fill: impl FnMut(usize, &mut [f32]),
+    ) {
         let channels = self.depthwise.channels();
-        out.reshape(input.height / 2, input.width / 2, channels);
+        out.reshape(height / 2, width / 2, channels);
         let even = &mut scratch.pair;
-        even.resize(input.width * channels, 0.0);
+        even.resize(width * channels, 0.0);
         depthwise_rows(
-            (input.height, input.width, channels),
+            (height, width, channels),
             1,
             &mut scratch.ring,
             &mut scratch.row,
-            |y, row| self.fill(kernels, input, y, row),
-            |rows, row| kernels.depthwise_row(&self.depthwise, rows, input.width, row),
+            fill,
+            |rows, row| kernels.depthwise_row(&self.depthwise, rows, width, row),
             |y, row| {
                 if y.is_multiple_of(2) {
                     even.copy_from_slice(row);

@@ -98,8 +98,7 @@ impl YuNet {
             &self.units;
         let [head8, head16, head32] = &self.heads;
 
-        self.stem.run(kernels, input, pixels, a); // 1/2
-        u0.run_pooled(kernels, a, b, rows); // 1/4
+        u0.run_pooled_after(&self.stem, kernels, input, b, pixels, rows); // 1/4
         u1.run(kernels, b, a, rows);
         u2.run(kernels, a, b, rows);
         u3.run(kernels, b, a, rows);

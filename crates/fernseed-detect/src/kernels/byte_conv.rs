@@ -303,9 +303,9 @@ unsafe fn run_tile<V: ByteVector, const END: u8, const P: usize, const N: usize>
             if END == ending::BYTES {
                 V::pack(values).store(row.bytes.wrapping_add(at), N);
             } else {
-                for n in 0..N {
+                for (n, value) in values.iter().enumerate().take(N) {
                     let at = at.wrapping_add(n.wrapping_mul(V::Floats::LANES));
-                    let mut value = values[n].max(floor);
+                    let mut value = value.max(floor);
                     if END == ending::RESIDUAL {
                         value = value.add(V::Floats::load(row.residual.wrapping_add(at)));
                     }

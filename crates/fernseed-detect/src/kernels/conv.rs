@@ -243,9 +243,9 @@ unsafe fn run_tile<V: Vector, const ADD: bool, const P: usize, const N: usize>(
         let floor = V::splat(if conv.relu { 0.0 } else { f32::NEG_INFINITY });
         let mut at = first.wrapping_mul(row.out_step).wrapping_add(panel.first_column);
         for sum in &sums {
-            for n in 0..N {
+            for (n, value) in sum.iter().enumerate() {
                 let at = at.wrapping_add(n.wrapping_mul(V::LANES));
-                let mut value = sum[n].max(floor);
+                let mut value = value.max(floor);
                 if ADD {
                     value = value.add(V::load(row.residual.wrapping_add(at)));
                 }
