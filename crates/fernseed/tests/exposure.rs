@@ -9,13 +9,12 @@ use common::Bench;
 use fernseed_testkit::composite::{Clip, Half, Material, Sources, write};
 use fernseed_testkit::exposure::{PixelCover, Summary, measure};
 
-/// One each of what used to leave a face open somewhere.
+/// Entry and exit, turning away, cuts, five frames only, shaking, a pole.
 const SCENARIOS: [&str; 6] = ["border", "turning", "cuts", "flash", "shake", "occlusion"];
 
-/// Hiding the whole picture is no solution. The astronaut's cut-outs are
-/// small in these clips, so margins weigh more than in the real set, whose
-/// goal is 2.5.
-const MOST_HIDDEN: f32 = 12.0;
+/// Hiding the whole picture is no solution. Median over the frames of hidden
+/// area by true face area; 3.66 when this was written, the goal is 2.5.
+const MOST_HIDDEN: f32 = 5.0;
 
 #[test]
 fn no_frame_of_a_composite_clip_shows_a_face() {
