@@ -85,9 +85,10 @@ fn real_files_keep_their_samples() {
                     std::fs::write(&clean, &out).unwrap();
                     let after = frames(&clean).unwrap_or_default();
                     // Of a frame that is cut short, FFmpeg decodes what
-                    // happens to stand behind it.
-                    let cut = what.notes.iter().any(|n| n.contains("cut short"));
-                    let count = before.len() - if cut { 2 } else { 0 };
+                    // happens to stand behind it, and with a tag behind the
+                    // sound it does not leave out the padding at the end.
+                    let ends = if what.extension == "mp3" { 2 } else { 0 };
+                    let count = before.len().saturating_sub(ends);
                     if after.get(..count) != before.get(..count) {
                         println!("other samples: {name} {:?}", what.notes);
                         *errors.entry("OTHER SAMPLES".to_owned()).or_default() += 1;

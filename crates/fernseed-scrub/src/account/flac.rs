@@ -44,6 +44,8 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims) {
     let (mut number, mut samples, mut frames) = (0, 0, 0u64);
     let (mut shortest, mut longest) = (u64::MAX, 0);
     let mut variable = None;
+    // Largest block, smallest of all but the last, and the last.
+    let mut blocks = (16, None, None);
     while at < len {
         let Some(frame) = read(source, at, len) else {
             claims.foreign("", at, len, "Bytes that are not a frame.");
@@ -59,6 +61,11 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims) {
         }
         claims.own("frames", at, end);
         (shortest, longest) = (shortest.min(end - at), longest.max(end - at));
+        blocks.0 = blocks.0.max(frame.samples);
+        blocks.1 = blocks
+            .2
+            .map_or(blocks.1, |last: u64| Some(blocks.1.map_or(last, |s: u64| s.min(last))));
+        blocks.2 = Some(frame.samples);
         number += 1;
         frames += 1;
         samples += frame.samples;
@@ -66,6 +73,10 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims) {
     }
     let sizes = (be24(&head, 12).map(u64::from), be24(&head, 15).map(u64::from));
     let fits = sizes == (Some(shortest.min(0xFF_FFFF)), Some(longest.min(0xFF_FFFF)));
+    let (largest, smallest) = (blocks.0, blocks.1.unwrap_or(blocks.0).max(16));
+    let fits = fits
+        && be16(&head, 8).map(u64::from) == Some(smallest)
+        && be16(&head, 10).map(u64::from) == Some(largest);
     if frames == 0 || samples != total && total != 0 || !fits {
         claims.wrong("STREAMINFO", 8, 26, "The counts are not those of the frames.");
     }

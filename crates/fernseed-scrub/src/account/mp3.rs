@@ -104,6 +104,7 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims) {
     let mut count = 0u64;
     let mut first: Option<Frame> = None;
     let mut told = None;
+    let mut emphasis = None;
     while at < len {
         let frame = source.array::<4>(at).ok().and_then(|h| Frame::parse(u32::from_be_bytes(h)));
         let bytes = frame.and_then(|f| source.bytes(at, f.length as u64).ok());
@@ -134,6 +135,10 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims) {
         } else {
             claims.own("frames", at, end);
             count += 1;
+            let joint = frame.word >> 6 & 3 == 1 || frame.word >> 4 & 3 == 0;
+            if *emphasis.get_or_insert(frame.word & 3) != frame.word & 3 || !joint {
+                claims.wrong("frames", at, at + 4, "Header bits that change for no reason.");
+            }
             if let Some(message) = look(&mut stream, frame, &b) {
                 claims.wrong("frames", at, end, message);
             }

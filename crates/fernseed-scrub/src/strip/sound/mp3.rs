@@ -96,7 +96,7 @@ pub(super) fn rebuild(
             source.upto(found.at, end, length as u64).map_err(flow::short("the sound"))?;
         // Only the last one can be cut short; decoders play what is there.
         bytes.resize(length, 0);
-        reservoir.push(found.header, bytes, output)?;
+        reservoir.push(found.header.emphasised_like(first.header), bytes, output)?;
     }
     let emptied = reservoir.finish(output)?;
     output.flush()?;
