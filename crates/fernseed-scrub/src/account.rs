@@ -5,6 +5,7 @@
 //! (times, names, languages, reserved bits) are compared with that value,
 //! because a free field is a place to carry something.
 
+mod aiff;
 mod bits;
 mod bmp;
 mod claims;
@@ -13,13 +14,21 @@ mod heif;
 mod jpeg;
 mod jpeg_scan;
 mod jxl;
+mod flac;
+mod member;
+mod mp3;
 mod mp4;
+mod ogg;
 mod png;
 mod pnm;
 mod svg;
 mod tiff;
+mod sums;
+mod tar;
+mod wav;
 mod webm;
 mod webp;
+mod zip;
 
 use crate::source::Source;
 use claims::Claims;
@@ -61,6 +70,20 @@ pub enum OutputKind {
     Heic,
     /// JPEG XL, the bare codestream.
     Jxl,
+    /// MPEG audio layer III.
+    Mp3,
+    /// FLAC in its own container.
+    Flac,
+    /// Ogg with Vorbis or Opus.
+    Ogg,
+    /// WAVE, also longer than 4 GiB.
+    Wav,
+    /// AIFF or AIFF-C.
+    Aiff,
+    /// ZIP archive.
+    Zip,
+    /// TAR archive, also gzipped.
+    Tar,
     /// None of these.
     Unknown,
 }
@@ -132,12 +155,17 @@ impl Accounting {
 /// Never fails: what cannot be read is a finding. Reads the file about once
 /// and keeps tables of at most 16 million samples per track.
 pub fn account(file: &mut (impl Read + Seek), len: u64) -> Accounting {
+    nested(file, len, 0)
+}
+
+/// The same for a member `depth` archives deep.
+fn nested(file: &mut (impl Read + Seek), len: u64, depth: u32) -> Accounting {
     // Twice the file and something for headers read apart: a file whose
     // tables point to the same place again and again ends here.
     let budget = len.saturating_mul(2).saturating_add(64 << 20);
     let mut source = Source::new(file, len, budget);
     let mut claims = Claims::default();
-    let head = source.upto(0, len, 16).unwrap_or_default();
+    let head = source.upto(0, len, 264).unwrap_or_default();
     let mut parts = Parts { kind: sniff(&head), video: None, size: None };
     match parts.kind {
         OutputKind::Mp4 => mp4::account(&mut source, &mut claims, &mut parts),
@@ -152,6 +180,13 @@ pub fn account(file: &mut (impl Read + Seek), len: u64) -> Accounting {
         OutputKind::Svg => svg::account(&mut source, &mut claims, &mut parts),
         OutputKind::Avif | OutputKind::Heic => heif::account(&mut source, &mut claims, &mut parts),
         OutputKind::Jxl => jxl::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Mp3 => mp3::account(&mut source, &mut claims),
+        OutputKind::Flac => flac::account(&mut source, &mut claims),
+        OutputKind::Ogg => ogg::account(&mut source, &mut claims),
+        OutputKind::Wav => wav::account(&mut source, &mut claims),
+        OutputKind::Aiff => aiff::account(&mut source, &mut claims),
+        OutputKind::Zip => zip::account(&mut source, &mut claims, depth),
+        OutputKind::Tar => tar::account(&mut source, &mut claims, depth),
         OutputKind::Unknown => {
             claims.foreign("", 0, len, "This is none of the kinds of file that fernseed writes.");
         }
@@ -183,6 +218,9 @@ fn says_orientation_only(b: &[u8]) -> bool {
 }
 
 fn sniff(head: &[u8]) -> OutputKind {
+    if crate::bytes::part(head, 257, 5) == Some(b"ustar") {
+        return OutputKind::Tar;
+    }
     match head {
         [0xFF, 0xD8, ..] => OutputKind::Jpeg,
         [0x89, b'P', b'N', b'G', ..] => OutputKind::Png,
@@ -199,6 +237,17 @@ fn sniff(head: &[u8]) -> OutputKind {
         [b'P', b'4'..=b'7', b'\n', ..] => OutputKind::Pnm,
         [0xFF, 0x0A, ..] => OutputKind::Jxl,
         [b'<', b's', b'v', b'g', b' ' | b'>', ..] => OutputKind::Svg,
+        [b'R', b'I' | b'F', b'F' | b'6', b'F' | b'4', _, _, _, _, b'W', b'A', b'V', b'E', ..] => {
+            OutputKind::Wav
+        }
+        [b'F', b'O', b'R', b'M', _, _, _, _, b'A', b'I', b'F', b'F' | b'C', ..] => OutputKind::Aiff,
+        [b'f', b'L', b'a', b'C', ..] => OutputKind::Flac,
+        [b'O', b'g', b'g', b'S', ..] => OutputKind::Ogg,
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => OutputKind::Zip,
+        [0x1F, 0x8B, 8, ..] => OutputKind::Tar,
+        // An archive without members is nothing but zeros.
+        [0, ..] if head.len() == 264 && head.iter().all(|&b| b == 0) => OutputKind::Tar,
+        [0xFF, second, ..] if second & 0xE6 == 0xE2 => OutputKind::Mp3,
         _ => OutputKind::Unknown,
     }
 }

@@ -3,9 +3,11 @@
 //! [`inventory()`] says in plain words what a file gives away besides its
 //! picture. [`account()`] looks at a finished file and demands that every one
 //! of its bytes belongs to a structure on a short list; it shares no code
-//! with the writers it checks.
+//! with the writers it checks. [`strip()`] rebuilds a file from its allowed
+//! parts, [`leaks()`] looks for an original's metadata in an output, and
+//! [`links()`] says what ties files to one source.
 //!
-//! Both take hostile bytes: they never panic, never trust a length, and
+//! All take hostile bytes: they never panic, never trust a length, and
 //! read and keep a bounded amount.
 
 #![forbid(unsafe_code)]

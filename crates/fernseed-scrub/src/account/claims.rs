@@ -1,6 +1,6 @@
 //! The book that is kept while a file is walked: who owns which bytes.
 
-use super::Structure;
+use super::{Accounting, Structure};
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
 
 /// Most runs kept apart.
@@ -66,6 +66,29 @@ impl Claims {
     /// write.
     pub(super) fn wrong(&mut self, path: &str, start: u64, end: u64, message: &str) {
         self.finding(FindingCode::UnknownStructure, path, start, end, message);
+    }
+
+    /// Takes over the account of a member that lies at `offset`, or that is
+    /// packed (`None`), under the path `prefix`.
+    pub(super) fn take(&mut self, prefix: &str, offset: Option<u64>, inner: Accounting) {
+        for s in inner.structures {
+            if let Some(offset) = offset {
+                let (start, end) = (s.start.saturating_add(offset), s.end.saturating_add(offset));
+                self.own(&format!("{prefix}/{}", s.path), start, end);
+            }
+        }
+        for mut finding in inner.findings {
+            let place = &mut finding.place;
+            let path = place.structure.take().unwrap_or_default();
+            place.structure = Some(format!("{prefix}/{path}"));
+            place.bytes = offset.and_then(|o| {
+                let (start, end) = place.bytes?;
+                Some((start.saturating_add(o), end.saturating_add(o)))
+            });
+            if self.findings.len() < MAX_FINDINGS {
+                self.findings.push(finding);
+            }
+        }
     }
 
     /// A finding of any code; an empty range stands for no place in the file.

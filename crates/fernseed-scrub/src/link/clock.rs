@@ -17,7 +17,7 @@ pub(super) fn parse(text: &str) -> Option<i64> {
         let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
         let (hour, minute, second) = (number(8, 10)?, number(10, 12)?, number(12, 14)?);
         let good = begins
-            && last - first <= 20
+            && last - first <= 24
             && (1980..2100).contains(&year)
             && (1..=12).contains(&month)
             && (1..=31).contains(&day)

@@ -5,6 +5,7 @@
 
 pub mod mp4;
 pub mod pictures;
+pub mod sound;
 
 use std::path::{Path, PathBuf};
 

@@ -76,13 +76,14 @@ pub(super) fn rebuild(
     let first = frames.first().copied().ok_or_else(|| damaged("it holds no sound"))?;
     let gapless = {
         let bytes = source
-            .bytes(first.at, first.header.length() as u64)
+            .upto(first.at, end, first.header.length() as u64)
             .map_err(flow::short("the sound"))?;
-        info::read(first.header, &bytes)
+        info::read(first.header, &bytes, frames.len() - 1)
     };
     if gapless.is_some() {
         frames.remove(0);
     }
+    let gapless = gapless.or_else(|| lost_tag(source, start, first, frames.len()));
     let Some(first) = frames.first().copied() else {
         return Err(damaged("it holds no sound"));
     };
@@ -90,10 +91,12 @@ pub(super) fn rebuild(
     output.write_all(&tag.ok_or_else(|| damaged("its frames are too long"))?)?;
     let mut reservoir = Reservoir::default();
     for found in &frames {
-        let bytes = source
-            .bytes(found.at, found.header.length() as u64)
-            .map_err(flow::short("the sound"))?;
-        reservoir.push(found.header, bytes, output)?;
+        let length = found.header.length();
+        let mut bytes =
+            source.upto(found.at, end, length as u64).map_err(flow::short("the sound"))?;
+        // Only the last one can be cut short; decoders play what is there.
+        bytes.resize(length, 0);
+        reservoir.push(found.header.emphasised_like(first.header), bytes, output)?;
     }
     let emptied = reservoir.finish(output)?;
     output.flush()?;
@@ -126,6 +129,11 @@ fn walk(
             frames.push(Found { at, header });
             at += header.length() as u64;
         } else {
+            if let Some(header) = cut_short(source, at, end, &frames) {
+                notes.push("The last frame was cut short and is filled with zeros.".to_owned());
+                frames.push(Found { at, header });
+                break;
+            }
             junk += 1;
             at += 1;
             if junk > MAX_JUNK {
@@ -144,6 +152,34 @@ fn walk(
         }
     }
     Ok(frames)
+}
+
+/// What a tag frame before the first frame says that was shortened and is no
+/// whole frame any more.
+fn lost_tag(
+    source: &mut Source<'_>,
+    start: u64,
+    first: Found,
+    frames: usize,
+) -> Option<Option<info::Gapless>> {
+    let from = start.max(first.at.saturating_sub(4096));
+    let junk = source.upto(from, first.at, 4096).unwrap_or_default();
+    (0..junk.len()).find_map(|n| {
+        let rest = junk.get(n..)?;
+        let header = Header::parse(rest.get(..4)?.try_into().ok()?)?;
+        info::read(header, rest, frames).filter(|_| first.header.same_stream(header))
+    })
+}
+
+/// A frame right behind the last one that the file ends in, if some sound of it is
+/// there.
+fn cut_short(source: &mut Source<'_>, at: u64, end: u64, frames: &[Found]) -> Option<Header> {
+    let first = frames.first()?;
+    let header = Header::parse(source.array::<4>(at).ok()?)?;
+    let least = header.main_data() as u64;
+    let fits = first.header.same_stream(header) && junk_before(frames, at) == 0;
+    let cut = at + header.length() as u64 > end && at + least <= end;
+    (fits && cut).then_some(header)
 }
 
 /// Bytes between the last frame and `at`; something for the first frame.

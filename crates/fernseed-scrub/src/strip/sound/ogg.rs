@@ -88,7 +88,7 @@ pub(super) fn rebuild(
         }
     }
     writer.page()?;
-    writer.audio(span.start);
+    writer.audio();
     let mut packets = Packets::new(source, Some(serial));
     packets.skip = header_count(&codec);
     let mut previous = None;

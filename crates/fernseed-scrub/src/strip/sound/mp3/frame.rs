@@ -78,6 +78,12 @@ impl Header {
             && self.is_mono() == other.is_mono()
     }
 
+    /// The header with the emphasis of another: it belongs to the recording,
+    /// not to a frame.
+    pub(super) const fn emphasised_like(self, other: Self) -> Self {
+        Self { emphasis: other.emphasis, ..self }
+    }
+
     pub(super) const fn is_mono(self) -> bool {
         self.mode == 3
     }

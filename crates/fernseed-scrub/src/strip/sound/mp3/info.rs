@@ -17,8 +17,9 @@ const NAME: &[u8; 9] = b"LAME3.100";
 const LENGTH: usize = 4 + 4 + 4 + 4 + 100 + 4 + 36;
 
 /// `Some` if the frame is such a tag and no sound; inside, what gapless
-/// playback needs, if it says.
-pub(super) fn read(header: Header, frame: &[u8]) -> Option<Option<Gapless>> {
+/// playback needs, if it says. `frames` are the frames of sound behind it:
+/// where the tag counts others, the end it speaks of is gone.
+pub(super) fn read(header: Header, frame: &[u8], frames: usize) -> Option<Option<Gapless>> {
     if part(frame, 36, 4) == Some(b"VBRI") {
         return Some(None);
     }
@@ -27,16 +28,18 @@ pub(super) fn read(header: Header, frame: &[u8]) -> Option<Option<Gapless>> {
     let at = [4 + header.side(), header.main_data()]
         .into_iter()
         .find(|&at| matches!(part(frame, at, 4), Some(b"Xing" | b"Info")))?;
-    Some(gapless(frame, at))
+    Some(gapless(frame, at, frames))
 }
 
-fn gapless(frame: &[u8], at: usize) -> Option<Gapless> {
+fn gapless(frame: &[u8], at: usize, frames: usize) -> Option<Gapless> {
     let flags = be32(frame, at + 4)?;
+    let whole = flags & 1 != 0 && be32(frame, at + 8)? as usize == frames;
     let sizes = [(1, 4), (2, 4), (4, 100), (8, 4)];
     let skip: usize = sizes.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, n)| n).sum();
     let name = at + 8 + skip;
     let known = matches!(part(frame, name, 4)?, b"LAME" | b"Lavf" | b"Lavc");
-    be24(frame, name + 21).filter(|_| known)
+    let both = be24(frame, name + 21).filter(|_| known)?;
+    Some(if whole { both } else { both & 0xFF_F000 })
 }
 
 /// The tag frame for these frames. `None` if no frame is long enough.

@@ -23,9 +23,10 @@ pub(super) struct Writer<'a, O: Output> {
     end: i64,
     /// Past the headers.
     audio: bool,
-    /// Samples are left out at the start. Only a first page that is not the
-    /// last can say so.
-    cut: bool,
+    /// The first page with sound is still to be ended. Where it is the last
+    /// as well, nobody can tell whether samples are left out at the start or
+    /// at the end, so it ends as soon as it can.
+    first: bool,
 }
 
 impl<'a, O: Output> Writer<'a, O> {
@@ -39,14 +40,13 @@ impl<'a, O: Output> Writer<'a, O> {
             continued: false,
             end,
             audio: false,
-            cut: false,
+            first: true,
         }
     }
 
-    /// From now on packets hold sound, whose first sample lies at `start`.
-    pub(super) const fn audio(&mut self, start: i64) {
+    /// From now on packets hold sound.
+    pub(super) const fn audio(&mut self) {
         self.audio = true;
-        self.cut = start < 0;
     }
 
     /// Adds a packet that ends at `granule`.
@@ -56,7 +56,9 @@ impl<'a, O: Output> Writer<'a, O> {
         // Samples left out at the start have to lie in the first page, those
         // left out at the end in the last.
         let may = self.granule.is_some_and(|g| (0..=self.end).contains(&g));
-        if self.audio && full && may {
+        let first = self.first && self.granule.is_some_and(|g| g > 0);
+        if self.audio && may && (full || first) {
+            self.first = false;
             self.page()?;
         }
         let mut rest = bytes;
@@ -75,10 +77,6 @@ impl<'a, O: Output> Writer<'a, O> {
             }
         }
         self.granule = Some(granule);
-        if self.cut && granule >= 0 {
-            self.cut = false;
-            self.page()?;
-        }
         Ok(())
     }
 
