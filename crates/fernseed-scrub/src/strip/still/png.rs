@@ -20,8 +20,8 @@ const MAX_FRAMES: usize = 20_000;
 const DATA_CHUNK: usize = 1 << 20;
 
 /// Gammas that a file may state, times 100,000.
-const GAMMAS: [u32; 11] = [
-    35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 200_000, 220_000, 250_000,
+const GAMMAS: [u32; 12] = [
+    35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 180_000, 200_000, 220_000, 250_000,
 ];
 
 #[derive(Clone, Copy, Debug)]
