@@ -16,6 +16,7 @@ mod ebml;
 pub mod inventory;
 mod profiles;
 mod source;
+mod svg_words;
 pub mod strip;
 
 pub use account::{Accounting, OutputKind, account};

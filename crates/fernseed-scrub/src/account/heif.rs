@@ -239,7 +239,7 @@ fn hevc_config(b: &[u8]) -> Option<()> {
     let fixed = [0xF0u8, 0, 0xFC];
     let neutral = part(b, 13, 3)? == fixed
         && part(b, 19, 2)? == [0, 0]
-        && b.get(21)? & !4 == 0x0F
+        && b.get(21)? & !4 == 0x0B
         && b.first() == Some(&1)
         && b.get(16)? & 0xFC == 0xFC
         && b.get(17)? & 0xF8 == 0xF8

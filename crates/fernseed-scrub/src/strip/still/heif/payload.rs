@@ -151,7 +151,7 @@ pub(super) fn hevc_config(b: &[u8]) -> Option<(Vec<u8>, u8)> {
     // Spatial segmentation and parallelism unknown, chroma and depths, no
     // frame rate, one layer, lengths of four bytes.
     out.extend([0xF0, 0, 0xFC, head[16] | 0xFC, head[17] | 0xF8, head[18] | 0xF8, 0, 0]);
-    out.push(0x0F | (head[21] & 4));
+    out.push(0x0B | (head[21] & 4));
     let mut sets: [Vec<Vec<u8>>; 3] = Default::default();
     let mut at = 23;
     for _ in 0..head[22] {
