@@ -179,8 +179,7 @@ struct Parts {
 fn says_orientation_only(b: &[u8]) -> bool {
     let head = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0";
     let tail = [0; 6];
-    b.strip_prefix(head)
-        .is_some_and(|rest| matches!(rest, [2..=8, end @ ..] if *end == tail))
+    b.strip_prefix(head).is_some_and(|rest| matches!(rest, [2..=8, end @ ..] if *end == tail))
 }
 
 fn sniff(head: &[u8]) -> OutputKind {

@@ -16,8 +16,8 @@ mod ebml;
 pub mod inventory;
 mod profiles;
 mod source;
-mod svg_words;
 pub mod strip;
+mod svg_words;
 
 pub use account::{Accounting, OutputKind, account};
 pub use inventory::{Category, Harm, Inventory, InventoryLimits, Item, inventory};

@@ -228,9 +228,7 @@ fn adaptation(p: Primaries) -> Vec<u8> {
     // Bradford, D65 to D50; ROMM RGB has D50 itself.
     let matrix = match p {
         Primaries::ProPhoto => [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-        _ => [
-            1.04788, 0.02292, -0.0502, 0.02959, 0.99048, -0.01706, -0.00925, 0.01508, 0.75168,
-        ],
+        _ => [1.04788, 0.02292, -0.0502, 0.02959, 0.99048, -0.01706, -0.00925, 0.01508, 0.75168],
     };
     let mut out = b"sf32\0\0\0\0".to_vec();
     out.extend(matrix.iter().flat_map(|&x| fixed(x)));

@@ -73,21 +73,57 @@ seashell sienna silver skyblue slateblue slategray slategrey snow springgreen st
 thistle tomato transparent turquoise violet wheat white whitesmoke yellow yellowgreen ";
 
 /// Functions with numbers between their brackets.
-pub(crate) const FUNCTIONS: &str =
-    " matrix translate scale rotate skewX skewY rgb rgba hsl hsla translateX translateY scaleX scaleY rect ";
+pub(crate) const FUNCTIONS: &str = " matrix translate scale rotate skewX skewY rgb rgba hsl hsla translateX translateY scaleX scaleY rect ";
 
 /// Units of lengths and angles.
 pub(crate) const UNITS: &str = " px pt pc mm cm in em ex rem ch vw vh % deg rad grad turn s ms ";
 
 /// Font families that say nothing of a system; lower case, quoted or not.
 pub(crate) const FONTS: &[&str] = &[
-    "serif", "sans-serif", "monospace", "cursive", "fantasy", "system-ui", "arial", "helvetica",
-    "helvetica neue", "verdana", "tahoma", "trebuchet ms", "times", "times new roman", "georgia",
-    "courier", "courier new", "impact", "comic sans ms", "dejavu sans", "dejavu serif",
-    "dejavu sans mono", "liberation sans", "liberation serif", "liberation mono", "roboto",
-    "open sans", "noto sans", "noto serif", "lato", "ubuntu", "calibri", "cambria", "segoe ui",
-    "symbol", "palatino", "garamond", "bookman", "avant garde", "lucida console", "lucida sans",
-    "bitstream vera sans", "sans", "mono",
+    "serif",
+    "sans-serif",
+    "monospace",
+    "cursive",
+    "fantasy",
+    "system-ui",
+    "arial",
+    "helvetica",
+    "helvetica neue",
+    "verdana",
+    "tahoma",
+    "trebuchet ms",
+    "times",
+    "times new roman",
+    "georgia",
+    "courier",
+    "courier new",
+    "impact",
+    "comic sans ms",
+    "dejavu sans",
+    "dejavu serif",
+    "dejavu sans mono",
+    "liberation sans",
+    "liberation serif",
+    "liberation mono",
+    "roboto",
+    "open sans",
+    "noto sans",
+    "noto serif",
+    "lato",
+    "ubuntu",
+    "calibri",
+    "cambria",
+    "segoe ui",
+    "symbol",
+    "palatino",
+    "garamond",
+    "bookman",
+    "avant garde",
+    "lucida console",
+    "lucida sans",
+    "bitstream vera sans",
+    "sans",
+    "mono",
 ];
 
 /// True if the blank-separated list holds the word.

@@ -69,7 +69,8 @@ fn mutate(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
             3 => {
                 let big = [0u32, 1, 0x7FFF_FFFF, 0x8000_0000, u32::MAX, 0xFFFF, 0x10000];
                 let value = big[random.below(big.len())];
-                let value = if random.below(2) == 0 { value.to_be_bytes() } else { value.to_le_bytes() };
+                let value =
+                    if random.below(2) == 0 { value.to_be_bytes() } else { value.to_le_bytes() };
                 data.splice(at..(at + 4).min(data.len()), value);
             }
             4 => data.truncate(at.max(16)),
@@ -136,7 +137,13 @@ fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     ];
     for (place, plant) in canary::places() {
         let format = place.split(' ').next().unwrap();
-        let format = if format == "heic" { "heif" } else if format == "pam" { "pnm" } else { format };
+        let format = if format == "heic" {
+            "heif"
+        } else if format == "pam" {
+            "pnm"
+        } else {
+            format
+        };
         if let Some(slot) = list.iter_mut().find(|l| l.0 == format) {
             slot.1.push(plant(b"canary"));
         }

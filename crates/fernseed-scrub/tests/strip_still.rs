@@ -14,7 +14,8 @@ use std::process::Command;
 
 fn stripped(file: &[u8]) -> Result<(Vec<u8>, Stripped), StripError> {
     let mut out = Cursor::new(Vec::new());
-    let done = strip(&mut Cursor::new(file), file.len() as u64, &mut out, &StripOptions::default())?;
+    let done =
+        strip(&mut Cursor::new(file), file.len() as u64, &mut out, &StripOptions::default())?;
     Ok((out.into_inner(), done))
 }
 
@@ -77,7 +78,8 @@ fn pictures_that_differ_in_metadata_only_become_equal() {
     for (n, (place, plant)) in canary::places().into_iter().enumerate() {
         let format = place.split(' ').next().unwrap().to_owned();
         // These places change the picture's structure, not its metadata.
-        let other = ["palette", "unused codes", "second", "inside", "pnm P", "NETSCAPE", "after the codes"];
+        let other =
+            ["palette", "unused codes", "second", "inside", "pnm P", "NETSCAPE", "after the codes"];
         if format == "svg" || other.iter().any(|o| place.contains(o)) {
             continue;
         }
@@ -97,17 +99,28 @@ fn pictures_that_differ_in_metadata_only_become_equal() {
 
 #[test]
 fn orientation_is_all_that_is_left_of_exif() {
-    let block = build::exif(&[(0x0112, 3, &[6, 0]), (0x010F, 2, b"Maker of cameras\0")], &[], &[], &[]);
+    let block =
+        build::exif(&[(0x0112, 3, &[6, 0]), (0x010F, 2, b"Maker of cameras\0")], &[], &[], &[]);
     let app1 = pic::segment(0xE1, &[&b"Exif\0\0"[..], &block].concat());
     let list = [
         ("jpeg", pic::jpeg_with(&app1, &[0x0F])),
-        ("png", pic::png_of(&[pic::chunk(b"eXIf", &block), pic::chunk(b"IDAT", &pic::deflate(&pic::rows(16, 16)))])),
+        (
+            "png",
+            pic::png_of(&[
+                pic::chunk(b"eXIf", &block),
+                pic::chunk(b"IDAT", &pic::deflate(&pic::rows(16, 16))),
+            ]),
+        ),
         ("webp", build::webp(8, &[], &[pic::riff(b"EXIF", &block)])),
     ];
     for (name, file) in list {
         let out = good(&file, name);
         let at = out.windows(8).position(|w| w == b"MM\0*\0\0\0\x08").expect(name);
-        assert_eq!(&out[at + 8..at + 26], b"\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0", "{name}");
+        assert_eq!(
+            &out[at + 8..at + 26],
+            b"\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0",
+            "{name}"
+        );
         assert!(!out.windows(5).any(|w| w == b"Maker"), "{name}");
     }
 }
@@ -198,7 +211,8 @@ fn decoded_pixels_stay_equal() {
         for path in common::files(&shared).iter().step_by(9) {
             let Ok(data) = std::fs::read(path) else { continue };
             let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-            let still = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "jxl"];
+            let still =
+                ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "jxl"];
             if data.len() < 400_000 && still.contains(&extension.as_str()) {
                 list.push((path.display().to_string(), data));
             }
@@ -209,7 +223,8 @@ fn decoded_pixels_stay_equal() {
         let Ok((out, done)) = stripped(&data) else { continue };
         good(&data, &name);
         let source = Path::new(&name).extension().unwrap().to_string_lossy().to_lowercase();
-        let (a, b) = (folder.join(format!("a.{source}")), folder.join(format!("b.{}", done.extension)));
+        let (a, b) =
+            (folder.join(format!("a.{source}")), folder.join(format!("b.{}", done.extension)));
         std::fs::write(&a, &data).unwrap();
         std::fs::write(&b, &out).unwrap();
         let Some(before) = pixels(&a, &source) else {

@@ -32,7 +32,12 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims, parts: &mut 
             [0x3B, ..] => {
                 claims.own("Trailer", at, at + 1);
                 if at + 1 < len {
-                    claims.foreign("(after trailer)", at + 1, len, "Bytes after the end of the picture.");
+                    claims.foreign(
+                        "(after trailer)",
+                        at + 1,
+                        len,
+                        "Bytes after the end of the picture.",
+                    );
                 }
                 break;
             }
@@ -59,7 +64,8 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims, parts: &mut 
                 control = false;
                 let flags = fields.get(8).copied().unwrap_or(0);
                 let own = at + 10 + table_len(flags);
-                let pixels = u64::from(le16(fields, 4).unwrap_or(0)) * u64::from(le16(fields, 6).unwrap_or(0));
+                let pixels = u64::from(le16(fields, 4).unwrap_or(0))
+                    * u64::from(le16(fields, 6).unwrap_or(0));
                 if flags & 0x78 != 0 {
                     claims.wrong("Image", at, own, "Reserved bits in use.");
                 }
@@ -165,7 +171,9 @@ fn picture(
                 done = true;
             } else {
                 let length = match before {
-                    _ if code < known && code != end => lengths.get(code).copied().ok_or(DAMAGED)?,
+                    _ if code < known && code != end => {
+                        lengths.get(code).copied().ok_or(DAMAGED)?
+                    }
                     Some(b) if code == known => lengths.get(b).copied().ok_or(DAMAGED)? + 1,
                     _ => return Err(DAMAGED),
                 };

@@ -48,13 +48,19 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims, parts: &mut 
         &[b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", b"\0\0\0\x18ftypheix\0\0\0\0mif1heix"]
     };
     let Some(brand) = brands.iter().find(|b| head.starts_with(b)) else {
-        return claims.foreign("ftyp", 0, len, "The file type is not of the one form it must have.");
+        return claims.foreign(
+            "ftyp",
+            0,
+            len,
+            "The file type is not of the one form it must have.",
+        );
     };
     let at = brand.len() as u64;
     claims.own("ftyp", 0, at);
     let meta = source.array::<8>(at).ok().filter(|h| h.ends_with(b"meta"));
     let size = meta.and_then(|h| be32(&h, 0)).map_or(0, u64::from);
-    let body = (12..=MAX_META).contains(&size).then(|| source.bytes(at + 8, size - 8).ok()).flatten();
+    let body =
+        (12..=MAX_META).contains(&size).then(|| source.bytes(at + 8, size - 8).ok()).flatten();
     let Some(body) = body else {
         return claims.foreign("meta", at, len, "The tables of the picture are missing.");
     };
@@ -167,9 +173,9 @@ fn properties(b: &[u8], tables: &mut Tables, avif: bool) -> Option<()> {
     (ipco == b"ipco" && ipma == b"ipma").then_some(())?;
     for (kind, b, _) in children(store, 0)? {
         property(&kind, b, avif).then_some(())?;
-        tables.sizes.push((&kind == b"ispe").then(|| {
-            Size::new(be32(b, 4).unwrap_or(0), be32(b, 8).unwrap_or(0))
-        }));
+        tables.sizes.push(
+            (&kind == b"ispe").then(|| Size::new(be32(b, 4).unwrap_or(0), be32(b, 8).unwrap_or(0))),
+        );
         tables.properties.push(kind);
     }
     let wide = usize::from(*table.get(3)? == 1);
@@ -270,12 +276,19 @@ fn items(source: &mut Source<'_>, claims: &mut Claims, tables: &Tables, (from, e
     }
     let first = tables.grid_tiles.iter().find(|g| g.0 == 0).map_or(1, |g| 1 + g.1);
     let second = match tables.alpha {
-        Some(a) if a == first => first + tables.grid_tiles.iter().find(|g| g.0 == a).map_or(1, |g| 1 + g.1),
+        Some(a) if a == first => {
+            first + tables.grid_tiles.iter().find(|g| g.0 == a).map_or(1, |g| 1 + g.1)
+        }
         Some(_) => 0,
         None => first,
     };
     if second != count {
-        claims.wrong("meta/iinf", 0, 0, "There are items that are neither the picture nor its alpha.");
+        claims.wrong(
+            "meta/iinf",
+            0,
+            0,
+            "There are items that are neither the picture nor its alpha.",
+        );
     }
     let mut at = from;
     for (n, &(start, size)) in tables.places.iter().enumerate() {

@@ -17,7 +17,8 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims, parts: &mut 
     parts.kind = OutputKind::Jpeg;
     let len = source.len();
     claims.own("SOI", 0, 2);
-    let mut walk = Walk { picture: Picture::default(), framed: false, scans: 0, jfif: false, adobe: false };
+    let mut walk =
+        Walk { picture: Picture::default(), framed: false, scans: 0, jfif: false, adobe: false };
     walk.picture.visits = 20_000_000 + 64 * len;
     let mut at = 2;
     loop {
@@ -161,7 +162,9 @@ impl Walk {
             return Some("A second picture in the file.");
         }
         let count = *b.get(5)?;
-        if b.first() != Some(&8) || !matches!(count, 1 | 3 | 4) || b.len() != 6 + 3 * usize::from(count)
+        if b.first() != Some(&8)
+            || !matches!(count, 1 | 3 | 4)
+            || b.len() != 6 + 3 * usize::from(count)
         {
             return Some(EXACT);
         }

@@ -294,7 +294,8 @@ pub(super) fn walk(
     header: &ScanHeader,
 ) -> Result<u64, Broken> {
     let mut bits = Bits::new(source, at);
-    let Picture { components, tables, restart, mcus_wide, mcus_high, progressive, visits, .. } = picture;
+    let Picture { components, tables, restart, mcus_wide, mcus_high, progressive, visits, .. } =
+        picture;
     let mut pass = Pass { header, progressive: *progressive, run: 0 };
     for &(which, ..) in &header.parts {
         if let Some(c) = components.get_mut(which) {

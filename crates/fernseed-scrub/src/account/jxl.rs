@@ -109,11 +109,7 @@ impl Reader<'_> {
     fn dimensions(&mut self) -> Option<(u32, u32)> {
         let eighths = self.flag()?;
         let side = |r: &mut Self| {
-            if eighths {
-                r.get(5).map(|v| (v + 1) * 8)
-            } else {
-                r.pick([1; 4], [9, 13, 18, 30])
-            }
+            if eighths { r.get(5).map(|v| (v + 1) * 8) } else { r.pick([1; 4], [9, 13, 18, 30]) }
         };
         let tall = side(self)?;
         let wide = match self.get(3)? {

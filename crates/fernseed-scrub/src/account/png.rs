@@ -11,8 +11,8 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 /// The gammas a file may state, times 100,000.
 const GAMMAS: [u32; 13] = [
-    45_455, 35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 180_000, 200_000, 220_000,
-    250_000,
+    45_455, 35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 180_000, 200_000,
+    220_000, 250_000,
 ];
 
 /// A profile under a fixed name, one of those this project writes, with
@@ -262,7 +262,9 @@ fn chunk_at(
         b"IHDR" | b"PLTE" | b"sRGB" | b"gAMA" | b"tRNS" | b"acTL" | b"fcTL" | b"IEND" | b"cICP"
     ) || match &kind {
         b"iCCP" => source.bytes(at + 8, size.min(1024)).is_ok_and(|b| standard_profile(&b)),
-        b"eXIf" => source.bytes(at + 8, size.min(64)).is_ok_and(|b| super::says_orientation_only(&b)),
+        b"eXIf" => {
+            source.bytes(at + 8, size.min(64)).is_ok_and(|b| super::says_orientation_only(&b))
+        }
         _ => false,
     };
     if !known && !data_chunk {

@@ -4,7 +4,9 @@
 use super::claims::Claims;
 use super::{OutputKind, Parts};
 use crate::source::Source;
-use crate::svg_words::{ATTRIBUTES, COLOURS, ELEMENTS, FONTS, FUNCTIONS, KEYWORDS, PROPERTIES, UNITS, has};
+use crate::svg_words::{
+    ATTRIBUTES, COLOURS, ELEMENTS, FONTS, FUNCTIONS, KEYWORDS, PROPERTIES, UNITS, has,
+};
 use std::io::Cursor;
 
 const ROOT: &str =
@@ -98,7 +100,8 @@ fn content(text: &str, element: Option<&str>) -> Step {
 }
 
 fn numbered(text: &str, sign: char) -> bool {
-    text.strip_prefix(sign).is_some_and(|n| !n.is_empty() && n.len() < 9 && n.bytes().all(|b| b.is_ascii_digit()))
+    text.strip_prefix(sign)
+        .is_some_and(|n| !n.is_empty() && n.len() < 9 && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn attribute(element: &str, key: &str, value: &str) -> bool {
@@ -148,10 +151,9 @@ fn rule(line: &str) -> bool {
     let line = line.replace("&gt;", ">");
     let Some((selectors, body)) = line.split_once('{') else { return false };
     let step = |s: &str| {
-        let mut names = s.split_inclusive(['.', '#']).peekable();
         let mut sign = None;
         let mut good = true;
-        while let Some(piece) = names.next() {
+        for piece in s.split_inclusive(['.', '#']) {
             let name = piece.trim_end_matches(['.', '#']);
             good &= match sign {
                 None => name.is_empty() || name == "*" || name == ">" || has(ELEMENTS, name),
@@ -182,7 +184,8 @@ fn words(value: &str) -> bool {
                 if name == "url" {
                     list.strip_prefix('#').is_some_and(|id| numbered(id, 'i'))
                 } else {
-                    has(FUNCTIONS, name) && list.split(',').all(|a| a.is_empty() || number(a) || path(a, ""))
+                    has(FUNCTIONS, name)
+                        && list.split(',').all(|a| a.is_empty() || number(a) || path(a, ""))
                 }
             })
     })
@@ -196,7 +199,8 @@ fn number(word: &str) -> bool {
 
 /// A picture in base64, itself clean.
 fn picture(value: &str) -> bool {
-    let Some((kind, data)) = value.strip_prefix("data:image/").and_then(|v| v.split_once(";base64,"))
+    let Some((kind, data)) =
+        value.strip_prefix("data:image/").and_then(|v| v.split_once(";base64,"))
     else {
         return false;
     };

@@ -120,7 +120,8 @@ impl Walk<'_, '_> {
             entries.push(entry);
         }
         end = self.pieces(&entries, end)?;
-        let of = |t: u16| entries.iter().find(|e| e.tag == t).and_then(|e| e.values.first().copied());
+        let of =
+            |t: u16| entries.iter().find(|e| e.tag == t).and_then(|e| e.values.first().copied());
         if size.is_none() {
             *size = of(256).zip(of(257)).map(|(w, h)| Size::new(w, h));
         }
@@ -206,7 +207,9 @@ fn inflates_to(mut data: &[u8], wanted: u64) -> bool {
         data = data.get((inflate.total_in() - used) as usize..).unwrap_or_default();
         match status {
             Ok(Status::StreamEnd) => return data.is_empty() && inflate.total_out() == wanted,
-            Ok(_) if inflate.total_out() <= wanted && inflate.total_in() + inflate.total_out() > used + made => {}
+            Ok(_)
+                if inflate.total_out() <= wanted
+                    && inflate.total_in() + inflate.total_out() > used + made => {}
             _ => return false,
         }
     }

@@ -47,7 +47,9 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims, parts: &mut 
                 at = stop;
                 continue;
             }
-            b"ICCP" if crate::profiles::is_ours(content.get(..size as usize).unwrap_or_default()) => {
+            b"ICCP"
+                if crate::profiles::is_ours(content.get(..size as usize).unwrap_or_default()) =>
+            {
                 None
             }
             b"EXIF" if super::says_orientation_only(&content) => None,

@@ -69,7 +69,12 @@ pub fn exif(
             _ => {
                 let at = (out.len() + 2 + 36 + 4) as u32;
                 let (at, len) = (at.to_le_bytes(), (thumbnail.len() as u32).to_le_bytes());
-                ifd(&mut out, &[(0x103, 3, &[6, 0]), (0x201, 4, &at), (0x202, 4, &len)], &[], false);
+                ifd(
+                    &mut out,
+                    &[(0x103, 3, &[6, 0]), (0x201, 4, &at), (0x202, 4, &len)],
+                    &[],
+                    false,
+                );
                 out.extend(thumbnail);
                 Vec::new()
             }
@@ -122,7 +127,13 @@ fn gif_codes() -> Vec<u8> {
 
 /// A GIF of `frames` frames, 4x4; the table has 16 entries, of which the
 /// last 14 are `unused`.
-pub fn gif(unused: &[u8; 42], extra: &[u8], after_codes: &[u8], frames: usize, tail: &[u8]) -> Vec<u8> {
+pub fn gif(
+    unused: &[u8; 42],
+    extra: &[u8],
+    after_codes: &[u8],
+    frames: usize,
+    tail: &[u8],
+) -> Vec<u8> {
     let mut out = b"GIF89a\x04\0\x04\0\xF3\0\0".to_vec();
     out.extend([255, 0, 0, 0, 0, 255]);
     out.extend(unused);

@@ -4,7 +4,9 @@
 /// write it; `description` is its description.
 pub fn srgb(description: &[u8]) -> Vec<u8> {
     let fixed = |v: f64| ((v * 65536.0).round() as i32).to_be_bytes();
-    let xyz = |v: [f64; 3]| [b"XYZ \0\0\0\0".to_vec(), v.iter().flat_map(|&x| fixed(x)).collect()].concat();
+    let xyz = |v: [f64; 3]| {
+        [b"XYZ \0\0\0\0".to_vec(), v.iter().flat_map(|&x| fixed(x)).collect()].concat()
+    };
     let mut curve = b"curv\0\0\0\0".to_vec();
     curve.extend(1024u32.to_be_bytes());
     for i in 0..1024 {

@@ -58,4 +58,3 @@ pub fn heic() -> Vec<u8> {
     35dd5eef9d19795bde34e9cbf4fb652e9a202741fda98a8ee3bd98",
     )
 }
-

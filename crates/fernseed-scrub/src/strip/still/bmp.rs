@@ -1,7 +1,9 @@
 //! BMP: one header of 40 bytes (or 108 where there is alpha), palette,
 //! pixels; gaps, profiles and padding go.
 
-use super::{Built, Outcome, StripError, colour, damaged, needs, too_large, truncated, unsupported};
+use super::{
+    Built, Outcome, StripError, colour, damaged, needs, too_large, truncated, unsupported,
+};
 use crate::bytes::{le16, le32, part};
 
 /// Most bytes of pixels.
@@ -106,7 +108,7 @@ impl Header {
     fn plain(mut self, pixels: &[u8]) -> Outcome {
         let used_bits = u64::from(self.width) * u64::from(self.bits);
         let stride = used_bits.div_ceil(32) * 4;
-        let total = stride * u64::from(self.height);
+        let total = stride.saturating_mul(self.height.into());
         if total > MAX_PIXELS {
             return Err(too_large("the picture has more than 160 MiB of pixels"));
         }
@@ -115,7 +117,8 @@ impl Header {
         if (pixels.len() as u64) < least {
             return Err(truncated("the pixels"));
         }
-        let mut body = pixels.get(..(total as usize).min(pixels.len())).unwrap_or_default().to_vec();
+        let mut body =
+            pixels.get(..(total as usize).min(pixels.len())).unwrap_or_default().to_vec();
         body.resize(total as usize, 0);
         if self.bits >= 16 {
             self.mask_pixels(&mut body);

@@ -94,10 +94,34 @@ impl Written<'_> {
                 let power = (a * x + b).max(0.0).powf(g);
                 Some(match kind {
                     0 => x.powf(g),
-                    1 => if x >= -b / a { power } else { 0.0 },
-                    2 => if x >= -b / a { power + p(3) } else { p(3) },
-                    3 => if x >= p(4) { power } else { p(3) * x },
-                    4 => if x >= p(4) { power + p(5) } else { p(3) * x + p(6) },
+                    1 => {
+                        if x >= -b / a {
+                            power
+                        } else {
+                            0.0
+                        }
+                    }
+                    2 => {
+                        if x >= -b / a {
+                            power + p(3)
+                        } else {
+                            p(3)
+                        }
+                    }
+                    3 => {
+                        if x >= p(4) {
+                            power
+                        } else {
+                            p(3) * x
+                        }
+                    }
+                    4 => {
+                        if x >= p(4) {
+                            power + p(5)
+                        } else {
+                            p(3) * x + p(6)
+                        }
+                    }
                     _ => return None,
                 })
             }

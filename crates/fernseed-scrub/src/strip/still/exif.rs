@@ -43,7 +43,10 @@ mod tests {
             assert_eq!(orientation(&block(side)), Some(side));
         }
         assert_eq!(orientation(&block(9)), None);
-        assert_eq!(orientation(b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"), Some(6));
+        assert_eq!(
+            orientation(b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"),
+            Some(6)
+        );
         assert_eq!(orientation(b"II*\0\xFF\xFF\xFF\xFF"), None);
     }
 }

@@ -60,7 +60,8 @@ pub(super) fn rebuild(data: &[u8]) -> Outcome {
                     }
                     0x01 => {
                         control = Control::default();
-                        notes.push("A plain text block, which no viewer shows, is left out.".into());
+                        notes
+                            .push("A plain text block, which no viewer shows, is left out.".into());
                     }
                     _ => {}
                 }
@@ -91,7 +92,8 @@ pub(super) fn rebuild(data: &[u8]) -> Outcome {
     if !global_used.contains(&true) {
         global = None;
     }
-    let background = if global.is_some() && global_used[usize::from(head[11])] { head[11] } else { 0 };
+    let background =
+        if global.is_some() && global_used[usize::from(head[11])] { head[11] } else { 0 };
     let mut out = b"GIF89a".to_vec();
     out.extend(width.to_le_bytes());
     out.extend(height.to_le_bytes());

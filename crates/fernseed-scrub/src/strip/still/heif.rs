@@ -16,8 +16,17 @@ pub(super) fn looks_like(head: &[u8]) -> bool {
         && matches!(
             part(head, 8, 4),
             Some(
-                b"mif1" | b"mif2" | b"heic" | b"heix" | b"heim" | b"heis" | b"avif" | b"avis"
-                    | b"hevc" | b"hevx" | b"msf1"
+                b"mif1"
+                    | b"mif2"
+                    | b"heic"
+                    | b"heix"
+                    | b"heim"
+                    | b"heis"
+                    | b"avif"
+                    | b"avis"
+                    | b"hevc"
+                    | b"hevx"
+                    | b"msf1"
             )
         )
 }
@@ -111,8 +120,14 @@ pub(super) fn rebuild(data: &[u8]) -> Outcome {
     }
     let meta = boxes(data).find(|b| &b.0 == b"meta").map(|b| b.1);
     let meta = meta.and_then(|m| m.get(4..)).ok_or_else(|| truncated("the list of pictures"))?;
-    let mut file =
-        File { data, idat: &[], primary: 0, items: Vec::new(), references: Vec::new(), found: Vec::new() };
+    let mut file = File {
+        data,
+        idat: &[],
+        primary: 0,
+        items: Vec::new(),
+        references: Vec::new(),
+        found: Vec::new(),
+    };
     file.read(meta)?;
     let (codec, pictures, premultiplied, notes) = file.gather()?;
     Ok(write::file(codec, &pictures, premultiplied, notes))
@@ -173,7 +188,9 @@ impl<'a> File<'a> {
             let good = match &kind {
                 b"iloc" => self.locations(b),
                 b"iref" => self.refs(b),
-                b"iprp" => boxes(b).filter(|b| &b.0 == b"ipma").try_for_each(|b| self.associate(b.1)),
+                b"iprp" => {
+                    boxes(b).filter(|b| &b.0 == b"ipma").try_for_each(|b| self.associate(b.1))
+                }
                 _ => Some(()),
             };
             good.ok_or_else(|| damaged("the tables of the picture"))?;
@@ -291,7 +308,9 @@ impl<'a> File<'a> {
         let used = out.len();
         if self.items.len() > used {
             let n = self.items.len() - used;
-            notes.push(format!("{n} items besides the picture are left out (thumbnails, maps, metadata)."));
+            notes.push(format!(
+                "{n} items besides the picture are left out (thumbnails, maps, metadata)."
+            ));
         }
         let codec = codec.ok_or_else(|| damaged("there is no picture"))?;
         Ok((codec, out, premultiplied, notes))
@@ -301,7 +320,10 @@ impl<'a> File<'a> {
         let item = self.items.iter().find(|i| i.id == id);
         item.is_some_and(|i| {
             i.properties.iter().any(|p| {
-                matches!(p.0.checked_sub(1).and_then(|n| self.found.get(n)), Some(Found::Known(Property::Alpha)))
+                matches!(
+                    p.0.checked_sub(1).and_then(|n| self.found.get(n)),
+                    Some(Found::Known(Property::Alpha))
+                )
             })
         })
     }
@@ -324,7 +346,13 @@ impl<'a> File<'a> {
             let tiles = self.refers(b"dimg", id);
             let data = payload::grid(&self.bytes(item)?, tiles.len())
                 .ok_or_else(|| damaged("the grid of tiles"))?;
-            out.push(Picture { kind: item.kind, properties, data, tiles: Vec::new(), hidden: false });
+            out.push(Picture {
+                kind: item.kind,
+                properties,
+                data,
+                tiles: Vec::new(),
+                hidden: false,
+            });
             let mut numbers = Vec::new();
             for tile in tiles {
                 let tile = self.items.iter().find(|i| i.id == tile);
@@ -403,7 +431,9 @@ impl<'a> File<'a> {
     fn properties(&self, item: &Item) -> Result<(Vec<Property>, Option<u8>), StripError> {
         let (mut list, mut lengths): (Vec<Property>, _) = (Vec::new(), None);
         for &(number, essential) in &item.properties {
-            let Some(found) = number.checked_sub(1).and_then(|n| self.found.get(n)) else { continue };
+            let Some(found) = number.checked_sub(1).and_then(|n| self.found.get(n)) else {
+                continue;
+            };
             let known = match found {
                 Found::Known(known) => known.clone(),
                 Found::HevcConfig(known, size) => {
@@ -418,7 +448,8 @@ impl<'a> File<'a> {
                 Found::Refused(why) => return Err(needs(why)),
             };
             let assumed = matches!(known, Property::Profile(space) if space.is_assumed());
-            let again = list.iter().any(|p| std::mem::discriminant(p) == std::mem::discriminant(&known));
+            let again =
+                list.iter().any(|p| std::mem::discriminant(p) == std::mem::discriminant(&known));
             if !assumed && !again {
                 list.push(known);
             }
@@ -443,9 +474,11 @@ impl<'a> File<'a> {
 fn property(kind: &[u8; 4], b: &[u8]) -> Found {
     let parsed = match kind {
         b"ispe" => be32(b, 4).zip(be32(b, 8)).map(|(w, h)| Property::Size(w, h)),
-        b"pixi" => b.get(4).and_then(|&n| part(b, 5, n.into())).filter(|d| {
-            (1..=4).contains(&d.len()) && d.iter().all(|d| (1..=16).contains(d))
-        }).map(|d| Property::Depths(d.to_vec())),
+        b"pixi" => b
+            .get(4)
+            .and_then(|&n| part(b, 5, n.into()))
+            .filter(|d| (1..=4).contains(&d.len()) && d.iter().all(|d| (1..=16).contains(d)))
+            .map(|d| Property::Depths(d.to_vec())),
         b"av1C" => part(b, 0, 3)
             .filter(|h| h[0] == 0x81)
             .map(|h| Property::Config(vec![h[0], h[1], h[2], 0])),
@@ -474,7 +507,8 @@ fn property(kind: &[u8; 4], b: &[u8]) -> Found {
             let urn = b.get(4..).unwrap_or_default();
             let urn = urn.split(|&c| c == 0).next().unwrap_or_default();
             match urn {
-                b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha" | b"urn:mpeg:hevc:2015:auxid:1"
+                b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"
+                | b"urn:mpeg:hevc:2015:auxid:1"
                 | b"urn:mpeg:avc:2015:auxid:1" => Some(Property::Alpha),
                 _ => return Found::OtherAux,
             }

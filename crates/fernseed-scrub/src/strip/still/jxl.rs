@@ -11,11 +11,8 @@ const MAX_FRAMES: usize = 20_000;
 
 pub(super) fn rebuild(data: &[u8]) -> Outcome {
     let mut notes = Vec::new();
-    let mut stream = if data.starts_with(&[0xFF, 0x0A]) {
-        data.to_vec()
-    } else {
-        unwrapped(data, &mut notes)?
-    };
+    let mut stream =
+        if data.starts_with(&[0xFF, 0x0A]) { data.to_vec() } else { unwrapped(data, &mut notes)? };
     let end = end(&stream)?;
     if end < stream.len() {
         let left = stream.len() - end;

@@ -176,11 +176,14 @@ mod tests {
     #[test]
     fn what_is_packed_unpacks_to_the_same() {
         let mut state = 1u32;
-        for (width, len, noise) in [(2, 1, 1), (2, 5000, 1), (8, 200_000, 1), (8, 200_000, 97), (4, 70_000, 7)] {
+        for (width, len, noise) in
+            [(2, 1, 1), (2, 5000, 1), (8, 200_000, 1), (8, 200_000, 97), (4, 70_000, 7)]
+        {
             let data: Vec<u8> = (0..len)
                 .map(|i: u32| {
                     state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    ((if noise > 1 { (state >> 16) % noise } else { i / 50 }) & ((1 << width) - 1)) as u8
+                    ((if noise > 1 { (state >> 16) % noise } else { i / 50 }) & ((1 << width) - 1))
+                        as u8
                 })
                 .collect();
             let packed = pack_gif(&data, width);

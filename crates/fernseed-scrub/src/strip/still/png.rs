@@ -21,7 +21,8 @@ const DATA_CHUNK: usize = 1 << 20;
 
 /// Gammas that a file may state, times 100,000.
 const GAMMAS: [u32; 12] = [
-    35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 180_000, 200_000, 220_000, 250_000,
+    35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 180_000, 200_000, 220_000,
+    250_000,
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +55,12 @@ impl Header {
             6 => 4,
             _ => 1,
         };
-        Layout { width, height, bits: channels * u32::from(self.depth), interlaced: self.interlaced }
+        Layout {
+            width,
+            height,
+            bits: channels * u32::from(self.depth),
+            interlaced: self.interlaced,
+        }
     }
 }
 
@@ -133,7 +139,8 @@ pub(super) fn rebuild(data: &[u8]) -> Outcome {
     let end = file.read(data)?;
     let mut notes = Vec::new();
     if end < data.len() {
-        notes.push(format!("{} bytes after the end of the picture are left out.", data.len() - end));
+        notes
+            .push(format!("{} bytes after the end of the picture are left out.", data.len() - end));
     }
     file.write(notes)
 }
@@ -170,7 +177,7 @@ impl<'a> File<'a> {
                 self.header = Some(Header::parse(b).ok_or_else(|| damaged("the picture header"))?);
             }
             b"PLTE" if self.palette.is_none() && self.frames.is_empty() => {
-                if b.is_empty() || b.len() > 768 || b.len() % 3 != 0 {
+                if b.is_empty() || b.len() > 768 || !b.len().is_multiple_of(3) {
                     return Err(damaged("the palette"));
                 }
                 self.palette = Some(b.chunks_exact(3).map(|c| [c[0], c[1], c[2]]).collect());
@@ -226,8 +233,7 @@ impl<'a> File<'a> {
 
     fn write(mut self, mut notes: Vec<String>) -> Outcome {
         let header = self.header.ok_or_else(|| damaged("there is no picture header"))?;
-        let animated = self.plays.is_some()
-            && self.frames.iter().any(|f| f.control.is_some());
+        let animated = self.plays.is_some() && self.frames.iter().any(|f| f.control.is_some());
         if !animated {
             self.frames.truncate(1);
         }
@@ -243,7 +249,7 @@ impl<'a> File<'a> {
                 _ => header.layout(header.width, header.height),
             })
             .collect();
-        if layouts.iter().map(Layout::raw_len).sum::<u64>() > MAX_RAW {
+        if layouts.iter().map(Layout::raw_len).fold(0, u64::saturating_add) > MAX_RAW {
             return Err(too_large("the picture has more than 1 GiB of samples"));
         }
         if let Some(Frame { control: Some(c), .. }) = self.frames.first()
@@ -310,11 +316,9 @@ impl<'a> File<'a> {
                 _ => return Ok(()),
             };
             if let Some(t) = &self.transparency {
-                let list: Option<Vec<u8>> =
-                    (0..wanted).map(|i| be16(t, 2 * i).map(|v| (v & mask).to_be_bytes())).fold(
-                        Some(Vec::new()),
-                        |all, v| Some([all?, v?.to_vec()].concat()),
-                    );
+                let list: Option<Vec<[u8; 2]>> =
+                    (0..wanted).map(|i| be16(t, 2 * i).map(|v| (v & mask).to_be_bytes())).collect();
+                let list = list.map(|l| l.concat());
                 chunk(out, b"tRNS", &[&list.ok_or_else(|| damaged("the transparent colour"))?]);
             }
             return Ok(());

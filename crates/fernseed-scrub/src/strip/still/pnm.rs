@@ -85,7 +85,8 @@ pub(super) fn rebuild(data: &[u8]) -> Outcome {
     let count = shape.samples()?;
     let (body, end) = if matches!(kind, b'1'..=b'3') {
         let samples = plain(&mut text, count, shape.maximum, bits)?;
-        let body = if bits { pack_bits(&samples, shape.width) } else { bytes(&samples, shape.maximum) };
+        let body =
+            if bits { pack_bits(&samples, shape.width) } else { bytes(&samples, shape.maximum) };
         (body, text.at)
     } else {
         // One blank ends the header.
@@ -125,7 +126,12 @@ fn tail(data: &[u8], end: usize) -> Vec<String> {
     vec![format!("{} bytes after the first picture are left out.", left.len())]
 }
 
-fn plain(text: &mut Text<'_>, count: u64, maximum: u32, bits: bool) -> Result<Vec<u16>, StripError> {
+fn plain(
+    text: &mut Text<'_>,
+    count: u64,
+    maximum: u32,
+    bits: bool,
+) -> Result<Vec<u16>, StripError> {
     let mut out = Vec::new();
     let short = || truncated("the samples");
     while (out.len() as u64) < count {
@@ -239,5 +245,10 @@ fn pam(mut text: Text<'_>) -> Outcome {
     )
     .into_bytes();
     out.extend(body);
-    Ok(Built { container: "PAM picture", extension: "pam", bytes: out, notes: tail(text.data, end) })
+    Ok(Built {
+        container: "PAM picture",
+        extension: "pam",
+        bytes: out,
+        notes: tail(text.data, end),
+    })
 }

@@ -5,8 +5,8 @@ mod value;
 
 use super::{Built, Outcome, StripError, damaged, needs, too_large};
 use crate::svg_words::{ATTRIBUTES, ELEMENTS, PROPERTIES, has};
-use quick_xml::{Reader, XmlVersion};
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader, XmlVersion};
 use value::Names;
 
 /// Largest drawing, in bytes.
@@ -72,11 +72,7 @@ impl Drawing {
                 Event::Eof => return Ok(()),
                 Event::Start(_) if skipped > 0 => skipped += 1,
                 Event::End(_) if skipped > 0 => skipped -= 1,
-                Event::Start(e) => {
-                    if !self.begin(&e, false)? {
-                        skipped = 1;
-                    }
-                }
+                Event::Start(e) => skipped = usize::from(!self.begin(&e, false)?),
                 Event::Empty(e) if skipped == 0 => {
                     self.begin(&e, true)?;
                 }
@@ -143,10 +139,10 @@ impl Drawing {
                 self.values += 1;
                 continue;
             };
-            if let Some(pair) = self.attribute(name, &key, &text)? {
-                if !list.iter().any(|p| p.0 == pair.0) {
-                    list.push(pair);
-                }
+            if let Some(pair) = self.attribute(name, &key, &text)?
+                && !list.iter().any(|p| p.0 == pair.0)
+            {
+                list.push(pair);
             }
         }
         if name == "image" && !list.iter().any(|p| p.0 == "xlink:href") {
@@ -214,7 +210,10 @@ impl Drawing {
     fn text(&mut self, text: &str) {
         if let Some(sheet) = &mut self.sheet {
             sheet.push_str(text);
-        } else if matches!(self.open.last().map(String::as_str), Some("text" | "tspan" | "textPath")) {
+        } else if matches!(
+            self.open.last().map(String::as_str),
+            Some("text" | "tspan" | "textPath")
+        ) {
             self.out.push_str(&escaped(text));
         }
     }
@@ -247,7 +246,9 @@ fn escaped(text: &str) -> String {
             '\n' | ' ' => out.push(c),
             '\t' | '\r' => out.push(' '),
             // Invisible characters can carry something.
-            c if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}') => {}
+            c if c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}') =>
+                {}
             c => out.push(c),
         }
     }

@@ -103,7 +103,8 @@ impl File<'_> {
                 return Err(too_large("a tag has too many values"));
             }
             let bytes = n as usize * size;
-            let from = if bytes <= 4 { e + 8 } else { self.long(e + 8).ok_or_else(short)? as usize };
+            let from =
+                if bytes <= 4 { e + 8 } else { self.long(e + 8).ok_or_else(short)? as usize };
             let Some(value) = part(self.data, from, bytes) else {
                 // A broken tag that is not needed is none.
                 if matches!(tag, 256..=259 | 262 | 273 | 277..=279 | 320 | 322..=325) {
@@ -113,7 +114,9 @@ impl File<'_> {
             };
             let list: Vec<u32> = match size {
                 1 => value.iter().map(|&b| b.into()).collect(),
-                2 => (0..n as usize).filter_map(|i| self.word(from + 2 * i)).map(u32::from).collect(),
+                2 => {
+                    (0..n as usize).filter_map(|i| self.word(from + 2 * i)).map(u32::from).collect()
+                }
                 _ => (0..n as usize).filter_map(|i| self.long(from + 4 * i)).collect(),
             };
             tags.entry(tag).or_insert(list);
@@ -126,7 +129,8 @@ impl File<'_> {
         tags: BTreeMap<u16, Vec<u32>>,
         notes: &mut Vec<String>,
     ) -> Result<Page, StripError> {
-        let one = |t: u16, default: u32| tags.get(&t).and_then(|v| v.first().copied()).unwrap_or(default);
+        let one =
+            |t: u16, default: u32| tags.get(&t).and_then(|v| v.first().copied()).unwrap_or(default);
         let (width, height) = (one(256, 0), one(257, 0));
         let (samples, planar) = (one(277, 1), one(284, 1));
         let depths = tags.get(&258).cloned().unwrap_or_else(|| vec![1]);
@@ -160,11 +164,8 @@ impl File<'_> {
         }
         let predictor = if compression == 1 || compression == 32_773 { 1 } else { predictor };
         let tiled = tags.contains_key(&322);
-        let (wide, tall) = if tiled {
-            (one(322, 0), one(323, 0))
-        } else {
-            (width, one(278, height).min(height))
-        };
+        let (wide, tall) =
+            if tiled { (one(322, 0), one(323, 0)) } else { (width, one(278, height).min(height)) };
         if wide == 0 || tall == 0 {
             return Err(damaged("the pieces of a page"));
         }
@@ -174,7 +175,7 @@ impl File<'_> {
         let row = (u64::from(wide) * pixel).div_ceil(8);
         let (at, len) = if tiled { (324, 325) } else { (273, 279) };
         let offsets = tags.get(&at).ok_or_else(|| damaged("a page without a picture"))?;
-        let one_piece = u64::from(across) * u64::from(down) * u64::from(planes);
+        let one_piece = (u64::from(across) * u64::from(down)).saturating_mul(planes.into());
         let raw = one_piece.checked_mul(row).and_then(|n| n.checked_mul(tall.into()));
         self.raw = self.raw.saturating_add(raw.unwrap_or(u64::MAX));
         if self.raw > MAX_RAW {
@@ -231,7 +232,7 @@ impl File<'_> {
             let mut map = map.ok_or_else(|| damaged("the palette"))?.clone();
             if depth <= 8 {
                 for (i, v) in map.iter_mut().enumerate() {
-                    if !used[i % (1 << depth) & 255] {
+                    if !used[(i % (1 << depth)) & 255] {
                         *v = 0;
                     }
                 }
@@ -241,7 +242,9 @@ impl File<'_> {
         if let Some(extra) = tags.get(&338) {
             out.insert(338, extra.iter().take(samples as usize).map(|&e| e.min(2)).collect());
         }
-        if let Some(format) = tags.get(&339).and_then(|f| f.first()).filter(|f| (2..=6).contains(*f)) {
+        if let Some(format) =
+            tags.get(&339).and_then(|f| f.first()).filter(|f| (2..=6).contains(*f))
+        {
             out.insert(339, vec![*format; samples as usize]);
         }
         let profile = match tags.get(&34_675) {
@@ -277,7 +280,8 @@ fn unpack(data: &[u8], compression: u32, wanted: usize) -> Result<Vec<u8>, Strip
         32_773 => pack_bits(data, wanted),
         _ => {
             let mut out = Vec::new();
-            let read = flate2::read::ZlibDecoder::new(data).take(wanted as u64).read_to_end(&mut out);
+            let read =
+                flate2::read::ZlibDecoder::new(data).take(wanted as u64).read_to_end(&mut out);
             read.ok().filter(|&n| n == wanted).map(|_| out)
         }
     };
@@ -346,7 +350,9 @@ fn write(little: bool, pages: &[Page]) -> Vec<u8> {
         let mut tags: BTreeMap<u16, (u16, Vec<u32>)> = page
             .tags
             .iter()
-            .map(|(&t, v)| (t, (if matches!(t, 256 | 257 | 278 | 322 | 323) { 4 } else { 3 }, v.clone())))
+            .map(|(&t, v)| {
+                (t, (if matches!(t, 256 | 257 | 278 | 322 | 323) { 4 } else { 3 }, v.clone()))
+            })
             .collect();
         if pages.len() > 1 {
             tags.insert(254, (4, vec![2]));

@@ -17,10 +17,16 @@ struct Picture<'a> {
 
 #[derive(Debug)]
 enum Kind<'a> {
-    Lossless { data: &'a [u8], alpha: bool },
+    Lossless {
+        data: &'a [u8],
+        alpha: bool,
+    },
     /// `alpha` is how the plane is filtered, whether it is compressed, and
     /// its data.
-    Lossy { data: &'a [u8], alpha: Option<(u8, bool, &'a [u8])> },
+    Lossy {
+        data: &'a [u8],
+        alpha: Option<(u8, bool, &'a [u8])>,
+    },
 }
 
 #[derive(Debug)]
@@ -50,7 +56,8 @@ pub(super) fn rebuild(data: &[u8]) -> Outcome {
     let body = data.get(12..end.min(data.len())).ok_or_else(|| damaged("the length"))?;
     let mut notes = Vec::new();
     if data.len() > end {
-        notes.push(format!("{} bytes after the end of the picture are left out.", data.len() - end));
+        notes
+            .push(format!("{} bytes after the end of the picture are left out.", data.len() - end));
     }
     let mut file = File::default();
     for chunk in chunks(body) {
@@ -229,7 +236,9 @@ fn picture<'a>(
         Some([flags, data @ ..]) => {
             let raw = width as usize * height as usize;
             match flags & 3 {
-                0 if data.len() >= raw => Some((flags >> 2 & 3, false, data.get(..raw).unwrap_or_default())),
+                0 if data.len() >= raw => {
+                    Some((flags >> 2 & 3, false, data.get(..raw).unwrap_or_default()))
+                }
                 1 => Some((flags >> 2 & 3, true, data)),
                 _ => return Err(damaged("an alpha plane")),
             }

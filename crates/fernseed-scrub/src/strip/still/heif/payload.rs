@@ -164,7 +164,8 @@ pub(super) fn hevc_config(b: &[u8]) -> Option<(Vec<u8>, u8)> {
             at += 2 + size;
             if let Some(list) = kind.checked_sub(32).and_then(|k| sets.get_mut(usize::from(k))) {
                 let nal = trimmed(nal);
-                let fits = nal.len() <= MAX_SET && nal.first()? >> 1 & 63 == kind && list.len() < 16;
+                let fits =
+                    nal.len() <= MAX_SET && nal.first()? >> 1 & 63 == kind && list.len() < 16;
                 if !fits || !emulation_free(nal) {
                     return None;
                 }

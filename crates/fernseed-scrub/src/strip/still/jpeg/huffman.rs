@@ -174,7 +174,8 @@ mod tests {
         let code = best(&frequencies);
         assert_eq!(code.symbols.len(), 40);
         assert_eq!(code.counts.iter().map(|&n| usize::from(n)).sum::<usize>(), 40);
-        let list: Vec<(u32, u32)> = (0..40).map(|s| (code.by_symbol[s] >> 16, code.by_symbol[s] & 0xFFFF)).collect();
+        let list: Vec<(u32, u32)> =
+            (0..40).map(|s| (code.by_symbol[s] >> 16, code.by_symbol[s] & 0xFFFF)).collect();
         for (i, &(n, c)) in list.iter().enumerate() {
             assert!((1..=16).contains(&n) && c != (1 << n) - 1);
             for &(m, d) in &list[i + 1..] {

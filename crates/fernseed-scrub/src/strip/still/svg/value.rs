@@ -67,7 +67,9 @@ fn number(word: &str) -> Option<String> {
     let end = word.rfind(|c: char| c.is_ascii_digit() || c == '.')? + 1;
     let (digits, unit) = word.split_at(end);
     let plain = digits.len() <= 40
-        && digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'))
+        && digits
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'))
         && digits.parse::<f64>().is_ok_and(f64::is_finite);
     (plain && (unit.is_empty() || has(UNITS, unit))).then(|| word.to_owned())
 }
@@ -160,7 +162,8 @@ pub(super) fn sheet(text: &str, names: &mut Names) -> String {
     let mut out = String::new();
     let mut rest = clean.as_str();
     while let Some((selectors, after)) = rest.split_once('{') {
-        let at_rule = selectors.rsplit([';', '}']).next().is_some_and(|s| s.trim().starts_with('@'));
+        let at_rule =
+            selectors.rsplit([';', '}']).next().is_some_and(|s| s.trim().starts_with('@'));
         if at_rule {
             rest = block_end(after);
             continue;
@@ -270,7 +273,10 @@ mod tests {
         let mut names = Names::default();
         let mut v = |t: &str| value(t, &mut names);
         assert_eq!(v("0 0 10.5 20px").as_deref(), Some("0 0 10.5 20px"));
-        assert_eq!(v("translate(10, 20) rotate(-3e1)").as_deref(), Some("translate(10,20) rotate(-3e1)"));
+        assert_eq!(
+            v("translate(10, 20) rotate(-3e1)").as_deref(),
+            Some("translate(10,20) rotate(-3e1)")
+        );
         assert_eq!(v("url(#Secret) Red").as_deref(), Some("url(#i1) red"));
         assert_eq!(v("url(http://x/y)"), None);
         assert_eq!(v("canary"), None);
