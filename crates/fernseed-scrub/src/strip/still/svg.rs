@@ -109,15 +109,16 @@ impl Drawing {
         // A link is shown as what is inside it.
         let name = if name == "a" && self.rooted { "g" } else { name };
         let root = !self.rooted;
+        if !root && self.open.is_empty() {
+            // Something after the end of the drawing.
+            return Ok(empty);
+        }
         if root && name != "svg" {
             return Err(damaged("the root is not a drawing"));
         }
         if !has(ELEMENTS, name) || self.open.last().is_some_and(|o| o == "style") {
             self.elements += u32::from(!matches!(name, "metadata" | "title" | "desc"));
             return Ok(empty);
-        }
-        if root && !self.out.is_empty() {
-            return Err(damaged("two drawings in one"));
         }
         if self.open.len() >= MAX_DEPTH {
             return Err(too_large("the drawing is nested too deeply"));
