@@ -175,7 +175,7 @@ fn pixels(path: &Path, extension: &str) -> Option<Vec<u8>> {
     match extension {
         "heic" | "heif" | "avif" | "jxl" => {
             let tool = if extension == "jxl" { "djxl" } else { "heif-convert" };
-            let _ = std::fs::remove_file(&png);
+            drop(std::fs::remove_file(&png));
             Command::new(tool).arg(path).arg(&png).output().ok()?;
             convert(&png)
         }

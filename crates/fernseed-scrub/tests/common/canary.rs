@@ -579,10 +579,11 @@ pub fn layers(file: &[u8]) -> Vec<Vec<u8>> {
                 && (u16::from(a) << 8 | u16::from(b)) % 31 == 0
             {
                 let mut inner = Vec::new();
-                let _ = flate2::read::ZlibDecoder::new(&source[at..])
+                // A stream that breaks off has given what it has.
+                let read = flate2::read::ZlibDecoder::new(&source[at..])
                     .take(1 << 20)
                     .read_to_end(&mut inner);
-                if inner.len() > 4 {
+                if read.is_ok() || inner.len() > 4 {
                     out.push(inner);
                 }
             }
