@@ -5,6 +5,8 @@
 //! for each format, `FERNSEED_FUZZ_FORMAT` picks one, `FERNSEED_FUZZ_SEED`
 //! another sequence. Files of the shared fuzz corpora are mutated too.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
 mod common;
 
 use common::build::{self, Avif};

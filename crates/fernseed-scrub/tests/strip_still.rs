@@ -1,6 +1,8 @@
 //! Stripped pictures: no canary survives, the account is clean, equal
 //! pictures give equal files, the picture stays as it is.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
 mod common;
 
 use common::build::{self, Avif};
