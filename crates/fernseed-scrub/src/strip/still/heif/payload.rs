@@ -52,11 +52,13 @@ pub(super) fn av1(mut b: &[u8]) -> Result<Vec<u8>, StripError> {
         match kind {
             1 => {
                 sequences += 1;
-                if size > MAX_SET || sequences > 1 {
+                if size > MAX_SET || sequences > 1 || frames > 0 {
                     return Err(damaged("the sequence header"));
                 }
             }
             3 | 6 => frames += 1,
+            // Tiles belong to the frame header before them.
+            4 if frames == 0 => return Err(damaged("a unit of the picture")),
             4 => {}
             // Delimiters, metadata, repeated headers, padding, and what is
             // not defined.
