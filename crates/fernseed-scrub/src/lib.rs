@@ -21,6 +21,7 @@ pub mod link;
 mod profiles;
 mod source;
 pub mod strip;
+mod svg_words;
 
 pub use account::{Accounting, OutputKind, account};
 pub use against::{Leak, leaks};

@@ -72,8 +72,8 @@ impl Layout {
             && (!deep || compression == 3);
         let meaning = match (compression, bits) {
             (3, _) => {
-                let all = (0..if deep { 4 } else { 3 }).map(|i| le32(b, 54 + 4 * i));
-                all.fold(Some(0), |m, v| Some(m? | v?))?
+                let mut all = (0..if deep { 4 } else { 3 }).map(|i| le32(b, 54 + 4 * i));
+                all.try_fold(0, |m, v| Some(m | v?))?
             }
             (0, 16) => 0x7FFF,
             (0, 32) => 0xFF_FFFF,

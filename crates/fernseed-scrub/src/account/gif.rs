@@ -137,7 +137,6 @@ fn picture(
     let mut lengths = vec![1u64; 4096];
     let (mut known, mut size, mut before) = (end + 1, width + 1, None::<usize>);
     let (mut place, mut bits, mut count) = (at + 1, 0u64, 0u32);
-    let (mut block, mut next): (Vec<u8>, usize) = (Vec::new(), 0);
     let (mut short_block, mut done, mut made) = (false, false, 0u64);
     loop {
         let Ok([n]) = source.array::<1>(place) else { return Err(DAMAGED) };
@@ -149,9 +148,9 @@ fn picture(
             return Err("Bytes are hidden after the last pixel of a frame.");
         }
         short_block = n < 255;
-        block = source.bytes(place, n.into()).ok().ok_or(DAMAGED)?;
+        let block = source.bytes(place, n.into()).ok().ok_or(DAMAGED)?;
         place += u64::from(n);
-        next = 0;
+        let mut next = 0;
         while !done {
             while count < size {
                 let Some(&byte) = block.get(next) else { break };

@@ -10,9 +10,9 @@ use fernseed_core::finding::FindingCode;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 /// The gammas a file may state, times 100,000.
-const GAMMAS: [u32; 12] = [
-    45_455, 35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 200_000, 220_000,
-    250_000,
+const GAMMAS: [u32; 13] = [
+    45_455, 35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 180_000, 200_000,
+    220_000, 250_000,
 ];
 
 /// A profile under a fixed name, one of those this project writes, with

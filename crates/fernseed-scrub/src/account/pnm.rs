@@ -61,7 +61,7 @@ fn header(head: &[u8]) -> Option<(u64, u32, u32, u64)> {
     let wide = u64::from(width);
     let row = match kind {
         b'4' => wide.div_ceil(8),
-        _ => wide.checked_mul(depth.into())? * if maximum > 255 { 2 } else { 1 },
+        _ => wide.checked_mul(depth.into())?.checked_mul(if maximum > 255 { 2 } else { 1 })?,
     };
     let tuples = match depth {
         1 => ["BLACKANDWHITE", "GRAYSCALE"],

@@ -23,7 +23,8 @@ pub(super) fn bmp(source: &mut Source<'_>, out: &mut Collector) {
         let bits = u64::from(le16(&head, 28)?);
         let row = (u64::from(width.unsigned_abs()) * bits).div_ceil(32) * 4;
         let plain = info >= 40 && matches!(le32(&head, 30)?, 0 | 3);
-        plain.then(|| u64::from(pixels) + row * u64::from(height.unsigned_abs()))
+        let body = row.saturating_mul(u64::from(height.unsigned_abs()));
+        plain.then(|| body.saturating_add(u64::from(pixels)))
     })();
     let mut end = uncompressed.unwrap_or_else(|| u64::from(declared));
     if info >= 124

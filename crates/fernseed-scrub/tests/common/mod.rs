@@ -3,9 +3,13 @@
 // Each test file uses a part of these.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::print_stdout)]
 
+pub mod build;
+pub mod canary;
+pub mod icc;
 pub mod mp4;
 pub mod pictures;
 pub mod sound;
+pub mod samples;
 
 use std::path::{Path, PathBuf};
 

@@ -108,7 +108,7 @@ impl Header {
     fn plain(mut self, pixels: &[u8]) -> Outcome {
         let used_bits = u64::from(self.width) * u64::from(self.bits);
         let stride = used_bits.div_ceil(32) * 4;
-        let total = stride * u64::from(self.height);
+        let total = stride.saturating_mul(self.height.into());
         if total > MAX_PIXELS {
             return Err(too_large("the picture has more than 160 MiB of pixels"));
         }

@@ -126,7 +126,7 @@ impl File {
             0xDB => self.quantise(body).ok_or_else(|| damaged("a quantisation table")),
             0xC4 => self.huffman(body).ok_or_else(|| damaged("a Huffman table")),
             0xC0..=0xC2 => self.frame(marker, body),
-            0xC9..=0xCB | 0xCC => Err(needs("its picture data is arithmetic-coded")),
+            0xC9..=0xCC => Err(needs("its picture data is arithmetic-coded")),
             0xC3 => Err(needs("it is a lossless JPEG of the old kind")),
             0xC5..=0xC7 | 0xCD..=0xCF | 0xDE | 0xDF => Err(needs("it is a hierarchical JPEG")),
             0xDC => Err(needs("its height is stated after the picture")),

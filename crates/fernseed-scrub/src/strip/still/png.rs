@@ -20,8 +20,10 @@ const MAX_FRAMES: usize = 20_000;
 const DATA_CHUNK: usize = 1 << 20;
 
 /// Gammas that a file may state, times 100,000.
-const GAMMAS: [u32; 11] =
-    [35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 200_000, 220_000, 250_000];
+const GAMMAS: [u32; 12] = [
+    35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 180_000, 200_000, 220_000,
+    250_000,
+];
 
 #[derive(Clone, Copy, Debug)]
 struct Header {
@@ -175,7 +177,7 @@ impl<'a> File<'a> {
                 self.header = Some(Header::parse(b).ok_or_else(|| damaged("the picture header"))?);
             }
             b"PLTE" if self.palette.is_none() && self.frames.is_empty() => {
-                if b.is_empty() || b.len() > 768 || b.len() % 3 != 0 {
+                if b.is_empty() || b.len() > 768 || !b.len().is_multiple_of(3) {
                     return Err(damaged("the palette"));
                 }
                 self.palette = Some(b.chunks_exact(3).map(|c| [c[0], c[1], c[2]]).collect());
@@ -247,7 +249,7 @@ impl<'a> File<'a> {
                 _ => header.layout(header.width, header.height),
             })
             .collect();
-        if layouts.iter().map(Layout::raw_len).sum::<u64>() > MAX_RAW {
+        if layouts.iter().map(Layout::raw_len).fold(0, u64::saturating_add) > MAX_RAW {
             return Err(too_large("the picture has more than 1 GiB of samples"));
         }
         if let Some(Frame { control: Some(c), .. }) = self.frames.first()
@@ -314,9 +316,9 @@ impl<'a> File<'a> {
                 _ => return Ok(()),
             };
             if let Some(t) = &self.transparency {
-                let list: Option<Vec<u8>> = (0..wanted)
-                    .map(|i| be16(t, 2 * i).map(|v| (v & mask).to_be_bytes()))
-                    .fold(Some(Vec::new()), |all, v| Some([all?, v?.to_vec()].concat()));
+                let list: Option<Vec<[u8; 2]>> =
+                    (0..wanted).map(|i| be16(t, 2 * i).map(|v| (v & mask).to_be_bytes())).collect();
+                let list = list.map(|l| l.concat());
                 chunk(out, b"tRNS", &[&list.ok_or_else(|| damaged("the transparent colour"))?]);
             }
             return Ok(());

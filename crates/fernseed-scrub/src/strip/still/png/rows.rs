@@ -51,7 +51,9 @@ impl Layout {
 
     /// Bytes of samples with filter bytes.
     pub(super) fn raw_len(&self) -> u64 {
-        self.passes().iter().map(|&(w, h)| (1 + self.row_len(w)) * u64::from(h)).sum()
+        let passes = self.passes();
+        let lengths = passes.iter().map(|&(w, h)| (1 + self.row_len(w)).saturating_mul(h.into()));
+        lengths.fold(0, u64::saturating_add)
     }
 }
 
@@ -282,8 +284,5 @@ pub(super) fn usage(data: &[&[u8]], layout: &Layout, usage: &mut Usage) -> Resul
 pub(super) fn deflate(data: &[u8]) -> Vec<u8> {
     let mut packer = packer();
     // Writing into memory does not fail.
-    match packer.write_all(data).and_then(|()| packer.finish()) {
-        Ok(packed) => packed,
-        Err(_) => Vec::new(),
-    }
+    packer.write_all(data).and_then(|()| packer.finish()).unwrap_or_default()
 }
