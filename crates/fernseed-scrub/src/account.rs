@@ -5,8 +5,11 @@
 //! (times, names, languages, reserved bits) are compared with that value,
 //! because a free field is a place to carry something.
 
+mod avi;
 mod bits;
 mod claims;
+mod coded;
+mod frames;
 mod jpeg;
 mod jpeg_scan;
 mod mp4;
@@ -30,6 +33,10 @@ pub enum OutputKind {
     Mp4,
     /// WebM, the subset of Matroska.
     WebM,
+    /// Matroska with codecs that WebM does not have.
+    Matroska,
+    /// AVI.
+    Avi,
     /// JPEG File Interchange Format.
     Jpeg,
     /// PNG with one picture.
@@ -118,7 +125,10 @@ pub fn account(file: &mut (impl Read + Seek), len: u64) -> Accounting {
     let mut parts = Parts { kind: sniff(&head), video: None, size: None };
     match parts.kind {
         OutputKind::Mp4 => mp4::account(&mut source, &mut claims, &mut parts),
-        OutputKind::WebM => webm::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Avi => avi::account(&mut source, &mut claims, &mut parts),
+        OutputKind::WebM | OutputKind::Matroska => {
+            webm::account(&mut source, &mut claims, &mut parts)
+        }
         OutputKind::Jpeg => jpeg::account(&mut source, &mut claims, &mut parts),
         OutputKind::Png | OutputKind::Apng => png::account(&mut source, &mut claims, &mut parts),
         OutputKind::WebP => webp::account(&mut source, &mut claims, &mut parts),
@@ -149,6 +159,7 @@ fn sniff(head: &[u8]) -> OutputKind {
         [0xFF, 0xD8, ..] => OutputKind::Jpeg,
         [0x89, b'P', b'N', b'G', ..] => OutputKind::Png,
         [0x1A, 0x45, 0xDF, 0xA3, ..] => OutputKind::WebM,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => OutputKind::Avi,
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => OutputKind::WebP,
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => OutputKind::Mp4,
         _ => OutputKind::Unknown,

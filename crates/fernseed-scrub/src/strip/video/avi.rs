@@ -220,8 +220,17 @@ impl Reader<'_, '_> {
                 orphans += 1;
                 continue;
             }
-            let size = track.avi.sample_size;
-            let duration = if size > 0 { len / size } else { 1 };
+            let (size, block) = (track.avi.sample_size, u32::from(track.avi.block));
+            let duration = if size > 0 {
+                len / size
+            } else if block > 0 {
+                len.div_ceil(block)
+            } else {
+                1
+            };
+            if len == 0 && !track.is_video() {
+                continue;
+            }
             track.push(Sample {
                 at,
                 len,

@@ -175,10 +175,11 @@ fn arrange(tracks: &[Track], tick: Tick) -> (Vec<Entry>, i64) {
     let mut duration = 0i64;
     for (number, track) in tracks.iter().enumerate() {
         let from = track.window.map_or(0, |w| w.0);
+        let mut times = Vec::with_capacity(track.samples.len());
         for (i, s) in track.samples.iter().enumerate() {
             let time = |t: i64| track.tick.convert(t - from + track.delay, tick);
             let pts = time(s.pts).max(0);
-            duration = duration.max(pts + track.tick.convert(s.duration.into(), tick));
+            times.push(pts);
             let entry = Entry {
                 track: number,
                 sample: i,
@@ -188,6 +189,11 @@ fn arrange(tracks: &[Track], tick: Tick) -> (Vec<Entry>, i64) {
                 discard: s.discard,
             };
             all.push((time(s.dts).max(0), entry));
+        }
+        // The last picture is shown as long as the one before.
+        times.sort_unstable();
+        if let [.., before, last] = times.as_slice() {
+            duration = duration.max(2 * last - before);
         }
     }
     all.sort_by_key(|(dts, e)| (*dts, e.track));
