@@ -3,6 +3,7 @@
 // Each test file uses a part of these.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::print_stdout)]
 
+pub mod clips;
 pub mod mp4;
 pub mod pictures;
 
