@@ -41,6 +41,23 @@ fn close(name: &str, kind: char, a: &[(f64, String)], b: &[(f64, String)]) {
     }
 }
 
+/// Clips of the short run; `FERNSEED_ALL_CLIPS=1` takes all.
+const EVERY_TIME: [&str; 13] = [
+    "h264-aac.mp4",
+    "h264-aac-fragments.mp4",
+    "h264-pcm.mov",
+    "hevc-mp3.mp4",
+    "mpeg4-alac.mov",
+    "h264-aac.mkv",
+    "vp9-opus.webm",
+    "mpeg2-ac3.mkv",
+    "mpeg4-mp3.avi",
+    "wmv2-wma.wmv",
+    "h264-aac.ts",
+    "mpeg2-mp2.mpg",
+    "mpeg1-mp2.mpg",
+];
+
 #[test]
 fn picture_and_sound_of_every_clip_are_unchanged() {
     if !clips::have_ffmpeg() {
@@ -48,7 +65,11 @@ fn picture_and_sound_of_every_clip_are_unchanged() {
     }
     let folder = clips::folder("strip");
     let mut made = 0;
-    for which in CLIPS {
+    let all = std::env::var_os("FERNSEED_ALL_CLIPS").is_some();
+    let wanted = CLIPS.iter().filter(|c| all || EVERY_TIME.contains(&c.0));
+    let mut tried = 0;
+    for which in wanted {
+        tried += 1;
         let Some(path) = clips::clip(&folder, which) else { continue };
         made += 1;
         let name = which.0;
@@ -72,7 +93,7 @@ fn picture_and_sound_of_every_clip_are_unchanged() {
             assert!(drift.abs() < 0.0021, "{name}: the tracks moved by {drift} s");
         }
     }
-    assert!(made * 10 >= CLIPS.len() * 7, "only {made} of {} clips could be made", CLIPS.len());
+    assert!(made * 10 >= tried * 7, "only {made} of {tried} clips could be made");
     std::fs::remove_dir_all(folder).unwrap();
 }
 
@@ -91,7 +112,7 @@ fn ten_sources_of_one_payload_give_one_file() {
         "-metadata location=+52.5163+013.3777/ -metadata creation_time=2024-05-06T07:08:09Z",
         "-metadata:s:v language=deu -metadata:s:a language=fra -metadata:s:a handler_name=x",
         "-movflags frag_keyframe+empty_moov+delay_moov -metadata title=fsCANARY-4",
-        "-movflags frag_every_frame+empty_moov+delay_moov",
+        "-movflags frag_keyframe+empty_moov+delay_moov+default_base_moof+dash",
         "-movflags use_metadata_tags -metadata com.apple.quicktime.make=fsCANARY-5",
         "-brand 3gp5 -metadata title=fsCANARY-6",
         "-bsf:v h264_metadata=sei_user_data=086f3693b7b34f2c965321492feee5b8+fsCANARY",
@@ -217,6 +238,11 @@ fn allowed(group: &str, tag: &str, value: &str) -> bool {
         | "TransferCharacteristics"
         | "MatrixCoefficients"
         | "VideoFullRangeFlag" => true,
+        "MediaData" | "SampleToChunk" | "ChunkOffset" | "SyncSampleTable" | "SampleSizes"
+        | "CompositionTimeToSample" | "TimeToSampleTable" | "AVCConfiguration"
+        | "HEVCConfiguration" | "QuickTime_ColorRep_0x000a" | "TimeCode" | "CueTrack"
+        | "CueClusterPosition" => true,
+        _ if tag.strip_prefix("Unknown_").is_some_and(|t| TABLES.contains(&t)) => true,
         "CreateDate" | "ModifyDate" | "TrackCreateDate" | "TrackModifyDate" | "MediaCreateDate"
         | "MediaModifyDate" => dateless,
         "MediaLanguageCode" | "TrackLanguage" => value == "und",
@@ -231,6 +257,11 @@ fn allowed(group: &str, tag: &str, value: &str) -> bool {
         }
     }
 }
+
+/// Boxes that ExifTool shows as unknown: edit lists and configurations.
+const TABLES: [&str; 12] = [
+    "edts", "esds", "dOps", "hvcC", "av1C", "vpcC", "dfLa", "alac", "damr", "d263", "dac3", "dec3",
+];
 
 /// Facts of Matroska and AVI.
 const FACTS: &[&str] = &[

@@ -393,6 +393,11 @@ impl Stream {
             s.dts = base + i * frame;
             s.pts = pts;
         }
+        // The first time that a packet carries says where all of them are.
+        let known = track.samples.iter().zip(timed).find_map(|(s, t)| Some(t.as_ref()?.0 - s.pts));
+        for s in &mut track.samples {
+            s.pts += known.unwrap_or(0);
+        }
     }
 }
 
