@@ -1,6 +1,9 @@
 //! Canaries in every place a video container has for bytes: none of them may
 //! reach the output, in no spelling, and the account must be clean.
 
+// Helpers of tests, which the lints do not take for tests.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
 mod common;
 
 use common::clips;

@@ -4,6 +4,9 @@
 //! `FERNSEED_FUZZ_SECONDS=600` makes the run longer than the few seconds of
 //! the default; `FERNSEED_FUZZ_SEED` picks another sequence.
 
+// Helpers of tests, which the lints do not take for tests.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
 mod common;
 
 use common::clips::{self, CLIPS};

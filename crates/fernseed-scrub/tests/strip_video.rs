@@ -1,13 +1,16 @@
 //! Stripped clips: picture and sound unchanged, nothing else left, the same
 //! bytes whatever the source carried along.
 
+// Helpers of tests, which the lints do not take for tests.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
 mod common;
 
 use common::clips::{self, CLIPS};
 use common::mp4::{self, Recipe, boxed};
 use fernseed_scrub::{Accounting, StripError, Stripped, account, strip};
 use std::io::Cursor;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 fn stripped(file: &[u8]) -> Result<(Stripped, Vec<u8>), StripError> {
@@ -42,19 +45,15 @@ fn close(name: &str, kind: char, a: &[(f64, String)], b: &[(f64, String)]) {
 }
 
 /// Clips of the short run; `FERNSEED_ALL_CLIPS=1` takes all.
-const EVERY_TIME: [&str; 13] = [
+const EVERY_TIME: [&str; 9] = [
     "h264-aac.mp4",
-    "h264-aac-fragments.mp4",
     "h264-pcm.mov",
     "hevc-mp3.mp4",
-    "mpeg4-alac.mov",
     "h264-aac.mkv",
     "vp9-opus.webm",
-    "mpeg2-ac3.mkv",
     "mpeg4-mp3.avi",
     "wmv2-wma.wmv",
     "h264-aac.ts",
-    "mpeg2-mp2.mpg",
     "mpeg1-mp2.mpg",
 ];
 
@@ -238,14 +237,25 @@ fn allowed(group: &str, tag: &str, value: &str) -> bool {
         | "TransferCharacteristics"
         | "MatrixCoefficients"
         | "VideoFullRangeFlag" => true,
-        "MediaData" | "SampleToChunk" | "ChunkOffset" | "SyncSampleTable" | "SampleSizes"
-        | "CompositionTimeToSample" | "TimeToSampleTable" | "AVCConfiguration"
-        | "HEVCConfiguration" | "QuickTime_ColorRep_0x000a" | "TimeCode" | "CueTrack"
+        "MediaData"
+        | "SampleToChunk"
+        | "ChunkOffset"
+        | "SyncSampleTable"
+        | "SampleSizes"
+        | "CompositionTimeToSample"
+        | "TimeToSampleTable"
+        | "AVCConfiguration"
+        | "HEVCConfiguration"
+        | "QuickTime_ColorRep_0x000a"
+        | "TimeCode"
+        | "CueTrack"
         | "CueClusterPosition" => true,
         _ if tag.strip_prefix("Unknown_").is_some_and(|t| TABLES.contains(&t)) => true,
         "CreateDate" | "ModifyDate" | "TrackCreateDate" | "TrackModifyDate" | "MediaCreateDate"
         | "MediaModifyDate" => dateless,
         "MediaLanguageCode" | "TrackLanguage" => value == "und",
+        "EncoderVersion" => value == "0",
+        "EncoderVendor" => value.trim_matches('\0').is_empty(),
         "MuxingApp" | "WritingApp" => value == "fernseed",
         "CompressorName" | "HandlerDescription" | "HandlerVendorID" | "VendorID" => {
             value.trim_matches('\0').is_empty()
@@ -346,9 +356,7 @@ fn real_files_are_stripped_or_refused_for_a_reason() {
         }
     }
     if exiftool {
-        for target in &names {
-            foreign.extend(left(target));
-        }
+        foreign.extend(left(&names));
     }
     std::fs::remove_dir_all(&folder).unwrap();
     for (path, why) in &refused {
@@ -361,23 +369,25 @@ fn real_files_are_stripped_or_refused_for_a_reason() {
 
 const VIDEO: [&str; 8] = ["mp4", "m4a", "mov", "mkv", "webm", "mka", "avi", "mp3"];
 
-/// Tags of a finished file that are no facts of its container.
-fn left(path: &Path) -> Vec<String> {
+/// Tags of finished files that are no facts of their containers.
+fn left(paths: &[PathBuf]) -> Vec<String> {
     let done = Command::new("exiftool")
         .args(["-a", "-G1", "-u", "-U", "-ee3", "-s", "-sep", "|"])
-        .arg(path)
+        .args(paths)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
     let mut list = Vec::new();
+    let mut file = "";
     for line in text.lines() {
+        file = line.strip_prefix("======== ").unwrap_or(file);
         let Some((head, value)) = line.split_once(':') else { continue };
         let Some((group, tag)) = head.trim_start_matches('[').split_once(']') else { continue };
         if matches!(group, "File" | "System" | "ExifTool" | "Composite") {
             continue;
         }
         if !allowed(group, tag.trim(), value.trim()) {
-            list.push(format!("{}: {}", path.display(), line));
+            list.push(format!("{file}: {line}"));
         }
     }
     list

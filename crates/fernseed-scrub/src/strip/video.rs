@@ -93,6 +93,12 @@ fn run(kind: Kind, source: &mut Source<'_>, out: &mut Out<'_>) -> Result<Strippe
 fn sniff(source: &mut Source<'_>) -> Option<Kind> {
     let len = source.len();
     let head = source.upto(0, len, 4096).ok()?;
+    let kind = head.get(4..8)?;
+    let boxes: [&[u8]; 8] =
+        [b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"uuid"];
+    if boxes.contains(&kind) {
+        return Some(Kind::Mp4);
+    }
     match head.get(..12)? {
         [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' '] => Some(Kind::Avi),
         [0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11, ..] => Some(Kind::Asf),
@@ -103,14 +109,6 @@ fn sniff(source: &mut Source<'_>) -> Option<Kind> {
             if !matches!(
                 brand,
                 b"heic" | b"heix" | b"heim" | b"heis" | b"mif1" | b"avif" | b"crx " | b"jxl "
-            ) =>
-        {
-            Some(Kind::Mp4)
-        }
-        [_, _, _, _, kind @ .., _, _, _, _]
-            if matches!(
-                kind,
-                b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot" | b"styp" | b"uuid"
             ) =>
         {
             Some(Kind::Mp4)

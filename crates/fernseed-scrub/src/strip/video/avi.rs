@@ -221,13 +221,8 @@ impl Reader<'_, '_> {
                 continue;
             }
             let (size, block) = (track.avi.sample_size, u32::from(track.avi.block));
-            let duration = if size > 0 {
-                len / size
-            } else if block > 0 {
-                len.div_ceil(block)
-            } else {
-                1
-            };
+            let by_block = if block > 0 { len.div_ceil(block) } else { 1 };
+            let duration = len.checked_div(size).unwrap_or(by_block);
             if len == 0 && !track.is_video() {
                 continue;
             }
@@ -375,8 +370,7 @@ fn main_header(movie: &Movie) -> Vec<u8> {
 fn stream_header(track: &Track) -> Result<Vec<u8>, StripError> {
     let small = |v: u64| u32::try_from(v).unwrap_or(u32::MAX);
     let mut h = Vec::new();
-    let format;
-    if track.is_video() {
+    let format = if track.is_video() {
         let (code, extra): ([u8; 4], &[u8]) = match &track.codec {
             Codec::Mpeg4(headers) => (*b"mp4v", headers),
             Codec::Mjpeg => (*b"MJPG", &[]),
@@ -390,7 +384,7 @@ fn stream_header(track: &Track) -> Result<Vec<u8>, StripError> {
         };
         h.extend_from_slice(b"vids");
         h.extend_from_slice(&code);
-        format = bitmap(track.look.width, track.look.height, code, extra);
+        bitmap(track.look.width, track.look.height, code, extra)
     } else {
         let extra: Vec<u8> = match &track.codec {
             Codec::Aac(c) => c.record.clone(),
@@ -404,8 +398,8 @@ fn stream_header(track: &Track) -> Result<Vec<u8>, StripError> {
         h.extend_from_slice(b"auds\0\0\0\0");
         let a = &track.avi;
         let tag = if a.tag == 0x706D { 0xFF } else { a.tag };
-        format = wave(tag, track.channels, track.rate, a.byte_rate, a.block, a.bits, &extra);
-    }
+        wave(tag, track.channels, track.rate, a.byte_rate, a.block, a.bits, &extra)
+    };
     h.extend(words(&[0, 0, 0, small(track.tick.num), small(track.tick.den)]));
     h.extend(words(&[
         u32::try_from(track.delay.max(0)).unwrap_or(0),
