@@ -6,11 +6,14 @@
 //! because a free field is a place to carry something.
 
 mod aiff;
+mod avi;
 mod bits;
 mod bmp;
 mod claims;
 mod gif;
 mod heif;
+mod coded;
+mod frames;
 mod jpeg;
 mod jpeg_scan;
 mod jxl;
@@ -46,6 +49,10 @@ pub enum OutputKind {
     Mp4,
     /// WebM, the subset of Matroska.
     WebM,
+    /// Matroska with codecs that WebM does not have.
+    Matroska,
+    /// AVI.
+    Avi,
     /// JPEG File Interchange Format.
     Jpeg,
     /// PNG with one picture.
@@ -169,7 +176,10 @@ fn nested(file: &mut (impl Read + Seek), len: u64, depth: u32) -> Accounting {
     let mut parts = Parts { kind: sniff(&head), video: None, size: None };
     match parts.kind {
         OutputKind::Mp4 => mp4::account(&mut source, &mut claims, &mut parts),
-        OutputKind::WebM => webm::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Avi => avi::account(&mut source, &mut claims, &mut parts),
+        OutputKind::WebM | OutputKind::Matroska => {
+            webm::account(&mut source, &mut claims, &mut parts)
+        }
         OutputKind::Jpeg => jpeg::account(&mut source, &mut claims, &mut parts),
         OutputKind::Png | OutputKind::Apng => png::account(&mut source, &mut claims, &mut parts),
         OutputKind::WebP => webp::account(&mut source, &mut claims, &mut parts),
@@ -225,6 +235,7 @@ fn sniff(head: &[u8]) -> OutputKind {
         [0xFF, 0xD8, ..] => OutputKind::Jpeg,
         [0x89, b'P', b'N', b'G', ..] => OutputKind::Png,
         [0x1A, 0x45, 0xDF, 0xA3, ..] => OutputKind::WebM,
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => OutputKind::Avi,
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => OutputKind::WebP,
         [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f', ..] => OutputKind::Avif,
         [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', b'i' | b'f', ..] => {

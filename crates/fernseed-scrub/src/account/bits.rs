@@ -39,7 +39,7 @@ impl Bits {
 /// True if `nal` (with its header byte) is a sequence parameter set that
 /// ends exactly where its syntax says (H.264 7.3.2.1.1 and E.1.1).
 pub(super) fn sps_is_exact(nal: &[u8]) -> bool {
-    nal.len() <= 256 && parse(nal).is_some()
+    nal.len() <= 1024 && parse(nal).is_some()
 }
 
 fn parse(nal: &[u8]) -> Option<()> {
@@ -58,14 +58,19 @@ fn parse(nal: &[u8]) -> Option<()> {
     r.u(16)?;
     r.ue()?;
     if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128) {
-        if r.ue()? == 3 {
+        let chroma = r.ue()?;
+        if chroma == 3 {
             r.u(1)?;
         }
         r.ue()?;
         r.ue()?;
         r.u(1)?;
         if r.u(1)? == 1 {
-            return None; // Scaling matrices: no encoder of ours writes them.
+            for i in 0..if chroma == 3 { 12 } else { 8 } {
+                if r.u(1)? == 1 {
+                    scaling_list(&mut r, if i < 6 { 16 } else { 64 })?;
+                }
+            }
         }
     }
     r.ue()?;
@@ -101,6 +106,20 @@ fn parse(nal: &[u8]) -> Option<()> {
         vui(&mut r)?;
     }
     trailing(&r)
+}
+
+/// H.264 7.3.2.1.1.1.
+fn scaling_list(r: &mut Bits, size: u32) -> Option<()> {
+    let (mut last, mut next) = (8i64, 8i64);
+    for _ in 0..size {
+        if next != 0 {
+            let k = i64::from(r.ue()?);
+            let delta = if k % 2 == 1 { (k + 1) / 2 } else { -(k / 2) };
+            next = (last + delta).rem_euclid(256);
+        }
+        last = if next == 0 { last } else { next };
+    }
+    Some(())
 }
 
 fn vui(r: &mut Bits) -> Option<()> {

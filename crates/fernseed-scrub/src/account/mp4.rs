@@ -9,6 +9,7 @@ mod leaf;
 mod samples;
 
 use super::claims::Claims;
+use super::frames::Coding;
 use super::{Parts, VideoAccount};
 use crate::bytes::{be32, be64, fourcc};
 use crate::source::Source;
@@ -44,8 +45,7 @@ struct Track {
     height: u16,
     /// Shape of a pixel, width to height.
     aspect: Option<(u32, u32)>,
-    /// Bytes of the length field before each NAL unit; 0 if not AVC.
-    nal_length: u8,
+    coding: Coding,
     opus: bool,
     /// `(segment duration in movie ticks, media time)`.
     edits: Vec<(u64, i64)>,
@@ -112,10 +112,10 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims, parts: &mut 
     samples::claim(source, claims, &tracks, &mdat);
     let videos = tracks.iter().filter(|t| t.handler == Some(Handler::Video)).count();
     let sounds = tracks.iter().filter(|t| t.handler == Some(Handler::Sound)).count();
-    if videos != 1 || sounds > 1 || videos + sounds != tracks.len() {
+    if videos > 1 || sounds > 32 || tracks.is_empty() || videos + sounds != tracks.len() {
         let message = format!(
-            "There are {} tracks, {videos} of them video and {sounds} sound; there must be one \
-             video track and at most one sound track.",
+            "There are {} tracks, {videos} of them video and {sounds} sound; there may be one \
+             video track and up to 32 sound tracks.",
             tracks.len()
         );
         claims.wrong("moov", 0, 0, &message);

@@ -2,6 +2,8 @@
 //! attachments or empty space (Matroska: RFC 9559).
 
 use super::claims::Claims;
+use super::coded;
+use super::frames::{self, Coding};
 use super::{OutputKind, Parts, VideoAccount};
 use crate::ebml::{self, Element};
 use crate::source::Source;
@@ -26,6 +28,8 @@ enum Rule {
     Float,
     /// Bytes the decoder needs, at most so many.
     Config(u64),
+    /// What the decoder needs, checked by codec.
+    Private,
     /// A frame.
     Frame,
     /// The identifier of a top-level element.
@@ -49,7 +53,7 @@ const ALLOWED: &[(u32, u32, &str, Rule)] = &[
     (EBML, 0x42F7, "EBMLReadVersion", Rule::Range(1, 1)),
     (EBML, 0x42F2, "EBMLMaxIDLength", Rule::Range(4, 4)),
     (EBML, 0x42F3, "EBMLMaxSizeLength", Rule::Range(8, 8)),
-    (EBML, 0x4282, "DocType", Rule::Text(&["webm"])),
+    (EBML, 0x4282, "DocType", Rule::Text(&["webm", "matroska"])),
     (EBML, 0x4287, "DocTypeVersion", Rule::Range(2, 4)),
     (EBML, 0x4285, "DocTypeReadVersion", Rule::Range(2, 4)),
     (0, SEGMENT, "Segment", Rule::Parent(false)),
@@ -64,13 +68,13 @@ const ALLOWED: &[(u32, u32, &str, Rule)] = &[
     (0x1549_A966, 0x5741, "WritingApp", Rule::Text(&["fernseed"])),
     (SEGMENT, 0x1654_AE6B, "Tracks", Rule::Parent(false)),
     (0x1654_AE6B, TRACK, "TrackEntry", Rule::Parent(true)),
-    (TRACK, 0xD7, "TrackNumber", Rule::Range(1, 2)),
-    (TRACK, 0x73C5, "TrackUID", Rule::Range(1, 2)),
+    (TRACK, 0xD7, "TrackNumber", Rule::Range(1, 33)),
+    (TRACK, 0x73C5, "TrackUID", Rule::Range(1, 33)),
     (TRACK, 0x83, "TrackType", Rule::Range(1, 2)),
     (TRACK, 0x9C, "FlagLacing", Rule::Range(0, 0)),
     (TRACK, 0x0022_B59C, "Language", Rule::Text(&["und"])),
-    (TRACK, 0x86, "CodecID", Rule::Text(&["V_VP8", "V_VP9", "V_AV1", "A_OPUS"])),
-    (TRACK, 0x63A2, "CodecPrivate", Rule::Config(512)),
+    (TRACK, 0x86, "CodecID", Rule::Text(CODECS)),
+    (TRACK, 0x63A2, "CodecPrivate", Rule::Private),
     (TRACK, 0x56AA, "CodecDelay", Rule::Range(0, 1_000_000_000)),
     (TRACK, 0x56BB, "SeekPreRoll", Rule::Range(0, 1_000_000_000)),
     (TRACK, 0x0023_E383, "DefaultDuration", Rule::Uint),
@@ -91,15 +95,17 @@ const ALLOWED: &[(u32, u32, &str, Rule)] = &[
     (COLOUR, 0x55B9, "Range", Rule::Range(0, 2)),
     (COLOUR, 0x55BA, "TransferCharacteristics", Rule::Range(0, 18)),
     (COLOUR, 0x55BB, "Primaries", Rule::Range(0, 22)),
+    (COLOUR, 0x55BC, "MaxCLL", Rule::Range(0, 65_535)),
+    (COLOUR, 0x55BD, "MaxFALL", Rule::Range(0, 65_535)),
     (TRACK, AUDIO, "Audio", Rule::Parent(false)),
     (AUDIO, 0xB5, "SamplingFrequency", Rule::Float),
-    (AUDIO, 0x9F, "Channels", Rule::Range(1, 8)),
-    (AUDIO, 0x6264, "BitDepth", Rule::Range(16, 32)),
+    (AUDIO, 0x9F, "Channels", Rule::Range(1, 64)),
+    (AUDIO, 0x6264, "BitDepth", Rule::Range(8, 64)),
     (SEGMENT, 0x1C53_BB6B, "Cues", Rule::Parent(false)),
     (0x1C53_BB6B, 0xBB, "CuePoint", Rule::Parent(true)),
     (0xBB, 0xB3, "CueTime", Rule::Uint),
     (0xBB, 0xB7, "CueTrackPositions", Rule::Parent(false)),
-    (0xB7, 0xF7, "CueTrack", Rule::Range(1, 2)),
+    (0xB7, 0xF7, "CueTrack", Rule::Range(1, 33)),
     (0xB7, 0xF1, "CueClusterPosition", Rule::Uint),
     (0xB7, 0xF0, "CueRelativePosition", Rule::Uint),
     (SEGMENT, CLUSTER, "Cluster", Rule::Parent(true)),
@@ -111,6 +117,76 @@ const ALLOWED: &[(u32, u32, &str, Rule)] = &[
     (BLOCK_GROUP, 0xFB, "ReferenceBlock", Rule::Config(8)),
     (BLOCK_GROUP, 0x75A2, "DiscardPadding", Rule::Config(8)),
 ];
+
+const CODECS: &[&str] = &[
+    "V_VP8",
+    "V_VP9",
+    "V_AV1",
+    "V_MPEG4/ISO/AVC",
+    "V_MPEGH/ISO/HEVC",
+    "V_MPEG4/ISO/ASP",
+    "V_MPEG1",
+    "V_MPEG2",
+    "V_MJPEG",
+    "V_PRORES",
+    "V_MS/VFW/FOURCC",
+    "A_OPUS",
+    "A_VORBIS",
+    "A_FLAC",
+    "A_ALAC",
+    "A_AAC",
+    "A_MPEG/L1",
+    "A_MPEG/L2",
+    "A_MPEG/L3",
+    "A_AC3",
+    "A_EAC3",
+    "A_DTS",
+    "A_PCM/INT/LIT",
+    "A_PCM/INT/BIG",
+    "A_PCM/FLOAT/IEEE",
+    "A_MS/ACM",
+];
+
+/// How the frames of a codec without private data are coded.
+fn bare(codec: &str) -> Coding {
+    match codec {
+        "V_MPEG1" | "V_MPEG2" => Coding::Mpeg12,
+        "V_MPEG4/ISO/ASP" => Coding::Mpeg4,
+        "V_MJPEG" => Coding::Mjpeg,
+        "V_PRORES" => Coding::ProRes,
+        _ => Coding::Opaque,
+    }
+}
+
+/// How the frames of a track are coded, by its private data; `None` if that
+/// is not exactly what the codec needs.
+fn private(codec: &str, b: &[u8]) -> Option<Coding> {
+    let mut exact = true;
+    let wrong = &mut |_: &str| exact = false;
+    let coding = match codec {
+        "V_AV1" => coded::av1(b).then_some(Coding::Av1),
+        "V_MPEG4/ISO/AVC" => {
+            coded::avc(b, wrong).map(|length| Coding::Units { hevc: false, length, sets: true })
+        }
+        "V_MPEGH/ISO/HEVC" => {
+            coded::hevc(b, wrong).map(|length| Coding::Units { hevc: true, length, sets: true })
+        }
+        "V_MPEG4/ISO/ASP" => coded::mpeg4(b).then_some(Coding::Mpeg4),
+        "V_PRORES" => (b.len() == 4).then_some(Coding::ProRes),
+        "V_MS/VFW/FOURCC" => coded::windows(b),
+        "A_OPUS" => {
+            let head = b.strip_prefix(b"OpusHead")?;
+            coded::opus(head, 1).then_some(Coding::Opaque)
+        }
+        "A_VORBIS" => coded::vorbis(b).then_some(Coding::Opaque),
+        "A_FLAC" => coded::flac(b.strip_prefix(b"fLaC")?).then_some(Coding::Opaque),
+        "A_ALAC" => (b.len() == 24).then_some(Coding::Opaque),
+        "A_AAC" => coded::aac(b).then_some(Coding::Aac),
+        "A_MS/ACM" => coded::wave(b),
+        _ => None,
+    };
+    coding.filter(|_| exact)
+}
 
 /// Elements that say what is wrong with them by their name alone.
 const METADATA: &[(u32, &str)] = &[
@@ -137,6 +213,7 @@ struct Track {
     width: u64,
     height: u64,
     codec: String,
+    coding: Coding,
 }
 
 struct Walk<'s, 'f> {
@@ -147,6 +224,9 @@ struct Walk<'s, 'f> {
     cluster: u64,
     times: Vec<i64>,
     frames: u64,
+    /// Units found inside frames that do not belong.
+    bad: u64,
+    matroska: bool,
 }
 
 pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims, parts: &mut Parts) {
@@ -159,18 +239,20 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims, parts: &mut 
         cluster: 0,
         times: Vec::new(),
         frames: 0,
+        bad: 0,
+        matroska: false,
     };
     walk.children(0, "", 0, len, 0);
-    let Walk { tracks, scale, mut times, claims, frames, .. } = walk;
-    parts.kind = OutputKind::WebM;
+    let Walk { tracks, scale, mut times, claims, frames, matroska, .. } = walk;
+    parts.kind = if matroska { OutputKind::Matroska } else { OutputKind::WebM };
     let video: Vec<&Track> = tracks.iter().filter(|t| t.kind == 1).collect();
     let sound = tracks.iter().filter(|t| t.kind == 2).count();
-    if video.len() != 1 || sound > 1 || video.len() + sound != tracks.len() {
+    if video.len() > 1 || sound > 32 || tracks.is_empty() || video.len() + sound != tracks.len() {
         claims.wrong(
             "Segment/Tracks",
             0,
             0,
-            "There must be one video track and at most one sound track.",
+            "There may be one video track and up to 32 sound tracks.",
         );
     }
     for (i, track) in tracks.iter().enumerate() {
@@ -282,6 +364,7 @@ impl Walk<'_, '_> {
         }
         let most = match rule {
             Rule::Config(n) => n,
+            Rule::Private => 512 << 10,
             Rule::Text(_) => 64,
             _ => 8,
         };
@@ -296,12 +379,15 @@ impl Walk<'_, '_> {
             Rule::Range(low, high) => !(low..=high).contains(&number),
             Rule::Text(texts) => !texts.iter().any(|t| t.as_bytes() == body),
             Rule::Float => !matches!(body.len(), 4 | 8),
-            // The only private data we write is that of Opus (RFC 7845, 5.1),
-            // mapping family 0, no gain.
-            Rule::Config(512) => {
-                body.len() != 19
-                    || !body.starts_with(b"OpusHead\x01")
-                    || body.get(16..) != Some(&[0; 3])
+            Rule::Private => {
+                let track = self.tracks.last_mut();
+                track.is_none_or(|t| match private(&t.codec, &body) {
+                    Some(coding) => {
+                        t.coding = coding;
+                        false
+                    }
+                    None => true,
+                })
             }
             Rule::Id => !matches!(number, 0x1549_A966 | 0x1654_AE6B | 0x1C53_BB6B | 0x1F43_B675),
             Rule::Uint => body.is_empty(),
@@ -322,6 +408,7 @@ impl Walk<'_, '_> {
         match e.id {
             0x002A_D7B1 => self.scale = number.max(1),
             TIMESTAMP => self.cluster = number,
+            0x4282 => self.matroska = body == b"matroska",
             _ => {}
         }
         if let Some(track) = self.tracks.last_mut() {
@@ -331,10 +418,31 @@ impl Walk<'_, '_> {
                 0x83 => track.kind = number,
                 0xB0 => track.width = number.min(65_535),
                 0xBA => track.height = number.min(65_535),
-                0x86 => track.codec = String::from_utf8_lossy(&body).into_owned(),
+                0x86 => {
+                    track.codec = String::from_utf8_lossy(&body).into_owned();
+                    track.coding = bare(&track.codec);
+                }
                 _ => {}
             }
         }
+    }
+
+    /// Looks into a frame.
+    fn inside(&mut self, name: &str, e: Element, coding: Coding) {
+        if coding == Coding::Opaque {
+            return;
+        }
+        let from = e.body + 4;
+        let Ok(sample) = self.source.bytes(from, e.end.saturating_sub(from)) else {
+            return self.claims.wrong(name, e.start, e.end, "The frame cannot be read.");
+        };
+        let (claims, bad) = (&mut *self.claims, &mut self.bad);
+        frames::check(coding, &sample, &mut |a, b, what| {
+            *bad += 1;
+            if *bad <= 20 {
+                claims.wrong(name, from + a as u64, from + b as u64, what);
+            }
+        });
     }
 
     /// The four bytes before a frame: track, relative time, flags.
@@ -355,7 +463,10 @@ impl Walk<'_, '_> {
             let message = "A frame whose header is not one of ours.";
             self.claims.finding(code, name, e.start, e.end, message);
         }
-        if known.is_some_and(|t| t.kind == 1) {
+        let coding = known.map_or(Coding::Opaque, |t| t.coding);
+        let video = known.is_some_and(|t| t.kind == 1);
+        self.inside(name, e, coding);
+        if video {
             self.frames += 1;
             if self.times.len() < MAX_FRAMES {
                 let time = i64::from(i16::from_be_bytes([high, low]));

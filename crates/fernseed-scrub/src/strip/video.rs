@@ -7,11 +7,17 @@
 //! program streams and ASF are wrapped anew: their layers exist to carry
 //! other things along.
 
+mod asf;
+mod avi;
 mod codec;
+mod elementary;
+mod matroska;
 mod movie;
 mod mp4;
 mod out;
+mod ps;
 mod shape;
+mod ts;
 
 use super::{StripError, Stripped};
 use crate::source::{Short, Source};
@@ -22,6 +28,11 @@ use std::io::{Read, Seek, Write};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Mp4,
+    Matroska,
+    Avi,
+    Asf,
+    Ts,
+    Ps,
 }
 
 /// Strips `input` if it is one of this module's formats; `None` if not.
@@ -41,13 +52,34 @@ pub(super) fn rebuild(
 fn run(kind: Kind, source: &mut Source<'_>, out: &mut Out<'_>) -> Result<Stripped, StripError> {
     let mut movie = match kind {
         Kind::Mp4 => mp4::read(source)?,
+        Kind::Matroska => matroska::read(source)?,
+        Kind::Avi => avi::read(source)?,
+        Kind::Asf => asf::read(source)?,
+        Kind::Ts => ts::read(source)?,
+        Kind::Ps => ps::read(source)?,
     };
     shape::prepare(source, &mut movie)?;
-    let extension = mp4::write(source, &mut movie, out)?;
+    let extension = match kind {
+        Kind::Mp4 => mp4::write(source, &mut movie, out)?,
+        Kind::Avi => avi::write(source, &mut movie, out)?,
+        Kind::Ts | Kind::Ps if belongs_in_mp4(&movie) => {
+            movie.note("The streams were wrapped anew, as MP4.");
+            mp4::write(source, &mut movie, out)?
+        }
+        Kind::Asf | Kind::Ts | Kind::Ps => {
+            movie.note("The streams were wrapped anew, as Matroska.");
+            matroska::write(source, &mut movie, out)?
+        }
+        Kind::Matroska => matroska::write(source, &mut movie, out)?,
+    };
     out.flush()?;
     let container = match extension {
         "m4a" => "MP4 sound",
         "mov" => "QuickTime video",
+        "webm" => "WebM video",
+        "mkv" => "Matroska video",
+        "avi" => "AVI video",
+        "mka" => "Matroska sound",
         _ => "MP4 video",
     };
     Ok(Stripped {
@@ -61,7 +93,17 @@ fn run(kind: Kind, source: &mut Source<'_>, out: &mut Out<'_>) -> Result<Strippe
 fn sniff(source: &mut Source<'_>) -> Option<Kind> {
     let len = source.len();
     let head = source.upto(0, len, 4096).ok()?;
+    let kind = head.get(4..8)?;
+    let boxes: [&[u8]; 8] =
+        [b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"styp", b"uuid"];
+    if boxes.contains(&kind) {
+        return Some(Kind::Mp4);
+    }
     match head.get(..12)? {
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' '] => Some(Kind::Avi),
+        [0x30, 0x26, 0xB2, 0x75, 0x8E, 0x66, 0xCF, 0x11, ..] => Some(Kind::Asf),
+        [0, 0, 1, 0xBA, ..] => Some(Kind::Ps),
+        [0x1A, 0x45, 0xDF, 0xA3, ..] => Some(Kind::Matroska),
         // Still pictures in boxes are another module's.
         [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..]
             if !matches!(
@@ -71,16 +113,18 @@ fn sniff(source: &mut Source<'_>) -> Option<Kind> {
         {
             Some(Kind::Mp4)
         }
-        [_, _, _, _, kind @ .., _, _, _, _]
-            if matches!(
-                kind,
-                b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot" | b"styp" | b"uuid"
-            ) =>
-        {
-            Some(Kind::Mp4)
-        }
-        _ => None,
+        _ => ts::layout(&head).map(|_| Kind::Ts),
     }
+}
+
+/// True if the streams of a broadcast are at home in MP4.
+fn belongs_in_mp4(movie: &movie::Movie) -> bool {
+    use codec::Codec;
+    movie.tracks.iter().all(|t| match &t.codec {
+        Codec::Nal(_) | Codec::Aac(_) | Codec::Ac3(Some(_)) => true,
+        Codec::Mpa(_) => movie.has_video(),
+        _ => false,
+    })
 }
 
 /// Why reading failed, as an error of this module.

@@ -6,6 +6,7 @@
 pub mod build;
 pub mod canary;
 pub mod icc;
+pub mod clips;
 pub mod mp4;
 pub mod pictures;
 pub mod sound;

@@ -1,6 +1,7 @@
-//! Sample descriptions: one H.264, AAC or Opus entry, to the last byte.
+//! Sample descriptions: one entry of a known codec, to the last byte.
 
-use super::super::bits::sps_is_exact;
+use super::super::coded;
+use super::super::frames::Coding;
 use super::{Handler, Track};
 use crate::bytes::{be16, be32, part};
 
@@ -15,24 +16,15 @@ pub(super) fn stsd(b: &[u8], track: &mut Track, wrong: &mut dyn FnMut(&str)) {
     if part(entry, 0, 8) != Some(&[0, 0, 0, 0, 0, 0, 0, 1]) {
         wrong("The sample description's reserved bytes are in use.");
     }
-    match (part(b, 12, 4), track.handler) {
-        (Some(b"avc1"), Some(Handler::Video)) => avc1(entry, track, wrong),
-        (Some(b"mp4a"), Some(Handler::Sound)) => sound(entry, b"esds", wrong),
-        (Some(b"Opus"), Some(Handler::Sound)) => {
-            track.opus = true;
-            sound(entry, b"dOps", wrong);
-        }
-        _ => {
-            if track.handler == Some(Handler::Video) {
-                track.width = be16(entry, 24).unwrap_or(0);
-                track.height = be16(entry, 26).unwrap_or(0);
-            }
-            wrong("A codec that fernseed does not write.");
-        }
+    let kind: [u8; 4] = part(b, 12, 4).and_then(|k| k.try_into().ok()).unwrap_or_default();
+    match track.handler {
+        Some(Handler::Video) => video(kind, entry, track, wrong),
+        Some(Handler::Sound) => sound(kind, entry, track, wrong),
+        None => wrong("A codec that fernseed does not write."),
     }
 }
 
-fn avc1(entry: &[u8], track: &mut Track, wrong: &mut dyn FnMut(&str)) {
+fn video(kind: [u8; 4], entry: &[u8], track: &mut Track, wrong: &mut dyn FnMut(&str)) {
     track.width = be16(entry, 24).unwrap_or(0);
     track.height = be16(entry, 26).unwrap_or(0);
     let zeros = |at, len| part(entry, at, len).is_some_and(|p| p.iter().all(|&x| x == 0));
@@ -48,45 +40,114 @@ fn avc1(entry: &[u8], track: &mut Track, wrong: &mut dyn FnMut(&str)) {
     {
         wrong("The video sample description has fields that are not at their fixed value.");
     }
+    let config: Option<&[u8; 4]> = match &kind {
+        b"avc1" | b"avc3" => Some(b"avcC"),
+        b"hvc1" | b"hev1" => Some(b"hvcC"),
+        b"av01" => Some(b"av1C"),
+        b"vp08" | b"vp09" => Some(b"vpcC"),
+        b"mp4v" => Some(b"esds"),
+        b"s263" => Some(b"d263"),
+        b"jpeg" => {
+            track.coding = Coding::Mjpeg;
+            None
+        }
+        b"apch" | b"apcn" | b"apcs" | b"apco" | b"ap4h" | b"ap4x" => {
+            track.coding = Coding::ProRes;
+            None
+        }
+        _ => {
+            wrong("A codec that fernseed does not write.");
+            None
+        }
+    };
     let mut seen = Vec::new();
     for child in children(entry.get(78..).unwrap_or_default()) {
-        let Some((kind, body)) = child else {
+        let Some((name, body)) = child else {
             wrong("Bytes after the boxes of the sample description.");
             break;
         };
-        if seen.contains(&kind) {
+        if seen.contains(&name) {
             wrong("The same box twice in the sample description.");
         }
-        seen.push(kind);
-        match &kind {
-            b"avcC" => {
-                if let Some(n) = avc_config(body, wrong) {
-                    track.nal_length = n;
-                }
-            }
-            b"colr" => {
-                if part(body, 0, 4) != Some(b"nclx")
-                    || body.len() != 11
-                    || body.get(10).is_none_or(|b| b & 0x7F != 0)
-                {
-                    wrong("A colour box that is not plain nclx; a profile can name a device.");
-                }
-            }
-            b"pasp" => {
-                let (num, den) = (be32(body, 0).unwrap_or(0), be32(body, 4).unwrap_or(0));
-                track.aspect = Some((num, den));
-                if body.len() != 8 || num == 0 || den == 0 {
-                    wrong("The pixel aspect ratio is malformed.");
-                }
-            }
-            other => {
-                let name = crate::bytes::fourcc(*other);
-                wrong(&format!("The sample description holds a box that is not allowed: {name}."));
-            }
+        seen.push(name);
+        if Some(&name) == config {
+            video_config(kind, body, track, wrong);
+        } else {
+            shown(name, body, track, wrong);
         }
     }
-    if !seen.contains(b"avcC") {
-        wrong("The H.264 track has no decoder configuration.");
+    if config.is_some_and(|c| !seen.contains(c)) {
+        wrong("The video track has no decoder configuration.");
+    }
+}
+
+/// The decoder configuration of a video track.
+fn video_config(kind: [u8; 4], body: &[u8], track: &mut Track, wrong: &mut dyn FnMut(&str)) {
+    let exact = match &kind {
+        b"avc1" | b"avc3" => {
+            if let Some(length) = coded::avc(body, wrong) {
+                track.coding = Coding::Units { hevc: false, length, sets: &kind == b"avc3" };
+            }
+            true
+        }
+        b"hvc1" | b"hev1" => {
+            let length = coded::hevc(body, wrong);
+            if let Some(length) = length {
+                track.coding = Coding::Units { hevc: true, length, sets: &kind == b"hev1" };
+            }
+            length.is_some()
+        }
+        b"av01" => {
+            track.coding = Coding::Av1;
+            coded::av1(body)
+        }
+        b"vp08" | b"vp09" => {
+            body.len() == 12 && body.starts_with(&[1, 0, 0, 0]) && body.ends_with(&[0, 0])
+        }
+        b"mp4v" => match coded::esds(body) {
+            Some((0x20, 0x11, headers)) => {
+                track.coding = Coding::Mpeg4;
+                coded::mpeg4(headers)
+            }
+            Some((0x61 | 0x6A, 0x11, [])) => {
+                track.coding = Coding::Mpeg12;
+                true
+            }
+            _ => false,
+        },
+        b"s263" => body == [0, 0, 0, 0, 0, 10, 0],
+        _ => false,
+    };
+    if !exact {
+        wrong("The video decoder configuration is not exact.");
+    }
+}
+
+/// Boxes about how a picture is shown.
+fn shown(name: [u8; 4], body: &[u8], track: &mut Track, wrong: &mut dyn FnMut(&str)) {
+    match &name {
+        b"colr" => {
+            if part(body, 0, 4) != Some(b"nclx")
+                || body.len() != 11
+                || body.get(10).is_none_or(|b| b & 0x7F != 0)
+            {
+                wrong("A colour box that is not plain nclx; a profile can name a device.");
+            }
+        }
+        b"pasp" => {
+            let (num, den) = (be32(body, 0).unwrap_or(0), be32(body, 4).unwrap_or(0));
+            track.aspect = Some((num, den));
+            if body.len() != 8 || num == 0 || den == 0 {
+                wrong("The pixel aspect ratio is malformed.");
+            }
+        }
+        b"fiel" if matches!(body, [2, 1 | 6 | 9 | 14]) => {}
+        b"mdcv" if body.len() == 24 => {}
+        b"clli" if body.len() == 4 => {}
+        other => {
+            let name = crate::bytes::fourcc(*other);
+            wrong(&format!("The sample description holds a box that is not allowed: {name}."));
+        }
     }
 }
 
@@ -113,126 +174,73 @@ fn children(mut b: &[u8]) -> impl Iterator<Item = Child<'_>> {
     .take(16)
 }
 
-/// Checks an `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15, 5.3.3.1) and
-/// returns the bytes of each NAL unit's length field.
-fn avc_config(b: &[u8], wrong: &mut dyn FnMut(&str)) -> Option<u8> {
-    let message = "The H.264 decoder configuration is not exact.";
-    let profile = *b.get(1)?;
-    let length = (b.get(4)? & 3) + 1;
-    if b.first() != Some(&1) || b.get(4)? & 0xFC != 0xFC || b.get(5)? & 0xE0 != 0xE0 {
-        wrong(message);
-    }
-    let mut at = 5usize;
-    let mut counts = [0u8; 2];
-    for (i, (kind, mask)) in [(7u8, 0x1F), (8, 0xFF)].into_iter().enumerate() {
-        let count = b.get(at)? & mask;
-        at += 1;
-        counts[i] = count;
-        // Two where pictures of the source's encoder were carried over.
-        if !matches!(count, 1 | 2) {
-            wrong("There must be one or two sequence and picture parameter sets.");
+fn sound(kind: [u8; 4], entry: &[u8], track: &mut Track, wrong: &mut dyn FnMut(&str)) {
+    if &kind == b"lpcm" {
+        if part(entry, 8, 8) != Some(&[0, 2, 0, 0, 0, 0, 0, 0])
+            || !entry.get(8..).is_some_and(coded::lpcm)
+        {
+            wrong("The sound sample description has fields that are not at their fixed value.");
         }
-        let mut seen: Vec<&[u8]> = Vec::new();
-        for _ in 0..count {
-            let Some((size, nal)) = be16(b, at)
-                .map(usize::from)
-                .and_then(|size| part(b, at + 2, size).map(|nal| (size, nal)))
-            else {
-                wrong(message);
-                return Some(length);
-            };
-            if nal.first().is_none_or(|n| n & 0x9F != kind) {
-                wrong("A parameter set of another kind in the decoder configuration.");
-            }
-            if kind == 7 && !sps_is_exact(nal) {
-                wrong("The sequence parameter set has bytes after its end or cannot be read.");
-            }
-            if kind == 8 && size > 64 {
-                wrong("The picture parameter set is implausibly long.");
-            }
-            if seen.contains(&nal) {
-                wrong("The same parameter set twice.");
-            }
-            seen.push(nal);
-            at += 2 + size;
-        }
+        return;
     }
-    if counts[0] != counts[1] {
-        wrong("There are not as many picture as sequence parameter sets.");
-    }
-    let rest = b.get(at..).unwrap_or_default();
-    let extended = matches!(profile, 100 | 110 | 122 | 144);
-    let tail_fits = match rest {
-        [] => true,
-        [a, b, c, 0] => extended && a & 0xFC == 0xFC && b & 0xF8 == 0xF8 && c & 0xF8 == 0xF8,
-        _ => false,
-    };
-    if !tail_fits {
-        wrong(message);
-    }
-    Some(length)
-}
-
-fn sound(entry: &[u8], config: &[u8; 4], wrong: &mut dyn FnMut(&str)) {
+    let eight = matches!(&kind, b"raw " | b"twos");
     let fixed = part(entry, 8, 8) == Some(&[0; 8])
-        && matches!(be16(entry, 16), Some(1..=8))
-        && be16(entry, 18) == Some(16)
+        && be16(entry, 16).is_some_and(|n| (1..=64).contains(&n))
+        && (be16(entry, 18) == Some(16) || eight && be16(entry, 18) == Some(8))
         && part(entry, 20, 4) == Some(&[0; 4])
         && be16(entry, 26) == Some(0);
     if !fixed {
         wrong("The sound sample description has fields that are not at their fixed value.");
     }
+    track.opus = &kind == b"Opus";
+    let config: Option<&[u8; 4]> = match &kind {
+        b"mp4a" => Some(b"esds"),
+        b"Opus" => Some(b"dOps"),
+        b"fLaC" => Some(b"dfLa"),
+        b"alac" => Some(b"alac"),
+        b"ac-3" => Some(b"dac3"),
+        b"ec-3" => Some(b"dec3"),
+        b"samr" | b"sawb" => Some(b"damr"),
+        b"sowt" | b"twos" | b"raw " | b"ulaw" | b"alaw" => None,
+        _ => {
+            wrong("A codec that fernseed does not write.");
+            return;
+        }
+    };
     let mut seen = 0;
     for child in children(entry.get(28..).unwrap_or_default()) {
         match child {
-            Some((kind, body)) if kind == *config => {
+            Some((name, body)) if Some(&name) == config => {
                 seen += 1;
-                let exact = if config == b"esds" { esds(body).is_some() } else { dops(body) };
-                if !exact {
+                if !sound_config(name, body, track) {
                     wrong("The sound decoder configuration is not exact.");
                 }
             }
             _ => wrong("The sound sample description holds something that is not allowed."),
         }
     }
-    if seen != 1 {
+    if seen != usize::from(config.is_some()) {
         wrong("The sound track must have one decoder configuration.");
     }
 }
 
-/// Reads one MPEG-4 descriptor (ISO/IEC 14496-1, 8.3.3) whose length is
-/// written in one byte: its content and what follows it.
-fn descriptor(b: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    if b.first() != Some(&tag) {
-        return None;
+fn sound_config(name: [u8; 4], body: &[u8], track: &mut Track) -> bool {
+    let versioned = |b: &[u8]| b.starts_with(&[0; 4]);
+    match &name {
+        b"esds" => match coded::esds(body) {
+            Some((0x40, 0x15, specific)) => {
+                track.coding = Coding::Aac;
+                coded::aac(specific)
+            }
+            Some((0x69 | 0x6B | 0xA9, 0x15, [])) => true,
+            _ => false,
+        },
+        b"dOps" => coded::opus(body, 0),
+        b"dfLa" => versioned(body) && body.get(4..).is_some_and(coded::flac),
+        b"alac" => versioned(body) && body.len() == 28,
+        b"dac3" => body.len() == 3,
+        b"dec3" => matches!(body.len(), 5..=40),
+        b"damr" => matches!(body, [0, 0, 0, 0, 0, 0x81 | 0x83, 0xFF, 0, 1]),
+        _ => false,
     }
-    let size = usize::from(*b.get(1)?);
-    (size < 0x80).then_some((part(b, 2, size)?, b.get(2 + size..)?))
-}
-
-/// `Some` if the elementary stream descriptor is exactly: one ES without
-/// dependencies, AAC without buffer size or bit rates (they tell encoders
-/// apart), a short specific configuration, the standard SL.
-fn esds(b: &[u8]) -> Option<()> {
-    let (es, rest) = descriptor(b.get(4..)?, 3)?;
-    let plain = part(b, 0, 4)? == [0; 4] && rest.is_empty() && part(es, 0, 3)? == [0; 3];
-    let (decoder, after) = descriptor(es.get(3..)?, 4)?;
-    let (sl, end) = descriptor(after, 6)?;
-    let (specific, none) = descriptor(decoder.get(13..)?, 5)?;
-    let exact = plain
-        && sl == [2]
-        && end.is_empty()
-        && none.is_empty()
-        && part(decoder, 0, 2)? == [0x40, 0x15]
-        && part(decoder, 2, 11)? == [0; 11]
-        && specific.len() == 2;
-    exact.then_some(())
-}
-
-/// `OpusSpecificBox`, mapping family 0.
-fn dops(b: &[u8]) -> bool {
-    b.len() == 11
-        && b.first() == Some(&0)
-        && matches!(b.get(1), Some(1 | 2))
-        && b.last() == Some(&0)
 }

@@ -17,8 +17,8 @@ const IDENTITY: [u8; 36] = [
 ];
 
 /// Brands of plain MP4. A brand of a maker or a tool would name it.
-const BRANDS: [&[u8]; 9] =
-    [b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"Opus"];
+const BRANDS: [&[u8]; 10] =
+    [b"qt  ", b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"Opus"];
 
 fn zero(b: &[u8], at: usize, len: usize) -> bool {
     part(b, at, len).is_some_and(|p| p.iter().all(|&x| x == 0))
@@ -88,13 +88,31 @@ pub(super) fn tkhd(b: &[u8], number: u32) -> (u32, u32, Wrong) {
         || !matches!(be16(b, tail + 10), Some(0 | 1))
         || !matches!(be16(b, tail + 12), Some(0 | 0x100))
         || !zero(b, tail + 14, 2)
-        || part(b, tail + 16, 36) != Some(&IDENTITY[..])
+        || !turned(b, tail + 16, width, height)
     {
         Some(RESERVED)
     } else {
         None
     };
     (width, height, wrong)
+}
+
+/// True if the matrix at `at` is one of the eight ways to turn and mirror a
+/// picture of this size, moved back to where it began.
+fn turned(b: &[u8], at: usize, width: u32, height: u32) -> bool {
+    let entry = |i: usize| be32(b, at + 4 * i).map(|v| i64::from(v as i32));
+    let m: Option<Vec<i64>> = (0..9).map(entry).collect();
+    let Some([a, c, u, d, e, v, x, y, w]) = m.as_deref() else { return false };
+    let unit = |n: i64| n == 0 || n.abs() == 0x1_0000;
+    let (along, across) = (*c == 0 && *d == 0, *a == 0 && *e == 0);
+    let back = |from_width: i64, from_height: i64| {
+        (if from_width < 0 { i64::from(width) } else { 0 })
+            + (if from_height < 0 { i64::from(height) } else { 0 })
+    };
+    [*a, *c, *d, *e].into_iter().all(unit)
+        && along != across
+        && (*u, *v, *w) == (0, 0, 0x4000_0000)
+        && (*x, *y) == (back(*a, *d), back(*c, *e))
 }
 
 /// `(timescale, what is wrong)`.

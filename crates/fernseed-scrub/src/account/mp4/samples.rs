@@ -2,7 +2,8 @@
 //! sample is shown.
 
 use super::super::claims::Claims;
-use super::{Handler, Track};
+use super::super::frames::{self, Coding};
+use super::Track;
 use crate::bytes::{be32, be64};
 use crate::source::Source;
 
@@ -200,13 +201,18 @@ pub(super) fn claim(
         cursor = chunk.end;
         claims.own("mdat (samples)", chunk.start, chunk.end);
         let Some(track) = tracks.get(chunk.track) else { continue };
-        if track.handler == Some(Handler::Video) && track.nal_length > 0 {
+        if track.coding != Coding::Opaque {
             let mut at = chunk.start;
             let range = chunk.first_sample..chunk.first_sample + chunk.samples;
             for (i, &size) in track.tables.sizes.get(range).unwrap_or_default().iter().enumerate() {
                 let end = at + u64::from(size);
-                nal_units(source, track.nal_length, at, end, &mut |at, end, what| {
-                    bad.add(claims, chunk.first_sample + i, at, end, what);
+                let Ok(sample) = source.bytes(at, u64::from(size)) else {
+                    bad.add(claims, chunk.first_sample + i, at, end, "It cannot be read.");
+                    break;
+                };
+                frames::check(track.coding, &sample, &mut |from, to, what| {
+                    let (from, to) = (at + from as u64, at + to as u64);
+                    bad.add(claims, chunk.first_sample + i, from, to, what);
                 });
                 at = end;
             }
@@ -235,49 +241,6 @@ impl BadUnits {
             let message = format!("{} further units like these.", self.count - 20);
             claims.wrong("mdat (video sample)", 0, 0, &message);
         }
-    }
-}
-
-/// Walks the NAL units of one sample. Only coded slices (types 1 and 5) may
-/// be there: H.264 7.4.1.
-fn nal_units(
-    source: &mut Source<'_>,
-    length: u8,
-    start: u64,
-    end: u64,
-    bad: &mut dyn FnMut(u64, u64, &str),
-) {
-    let mut at = start;
-    let field = u64::from(length);
-    if start == end {
-        bad(start, end, "A video sample without content.");
-    }
-    while at < end {
-        let mut size = [0u8; 4];
-        let skip = 4 - usize::from(length.min(4));
-        if end - at <= field || source.fill(at, &mut size[skip..]).is_err() {
-            bad(at, end, "Bytes at the end of a video sample that are no unit.");
-            return;
-        }
-        let size = u64::from(u32::from_be_bytes(size));
-        let body = at + field;
-        if size == 0 || size > end - body {
-            bad(at, end, "A unit of a video sample is longer than the sample.");
-            return;
-        }
-        let stop = body + size;
-        let header = source.array::<1>(body).map_or(0xFF, |b| b[0]);
-        let last = source.array::<1>(stop - 1).map_or(0, |b| b[0]);
-        match header & 0x9F {
-            1 | 5 if last == 0 => bad(at, stop, "Padding after the end of a coded slice."),
-            1 | 5 => {}
-            6 => bad(at, stop, "An SEI message: encoder settings, captions, times."),
-            7 | 8 => bad(at, stop, "A parameter set inside a video sample."),
-            9 => bad(at, stop, "An access unit delimiter, which fernseed does not write."),
-            12 => bad(at, stop, "Filler data."),
-            other => bad(at, stop, &format!("A unit of type {} in a video sample.", other & 0x1F)),
-        }
-        at = stop;
     }
 }
 
@@ -329,10 +292,9 @@ pub(super) fn presentation(track: &Track, movie_timescale: u32) -> Shown {
                 start.saturating_add(scale(duration.saturating_add(1), true))
             };
             for &(at, length) in &samples {
-                let sound = track.handler == Some(Handler::Sound);
-                let begins = at >= start || (sound && at.saturating_add(length) > start);
+                let begins = at >= start || at.saturating_add(length) > start;
                 if begins && at < stop {
-                    times.push(at.saturating_sub(start).saturating_add(clock));
+                    times.push(at.max(start).saturating_sub(start).saturating_add(clock));
                 }
             }
         }

@@ -16,6 +16,23 @@ pub(super) const MAX_SAMPLE: u32 = 64 << 20;
 /// Most sound tracks.
 pub(super) const MAX_TRACKS: usize = 32;
 
+/// Most pixels of a side that a crop may take away: more than any encoder
+/// needs to fill its last block, and it hides something.
+pub(super) const MAX_CROP: u32 = 64;
+
+/// A ratio in lowest terms; `None` for one, and for nonsense.
+pub(super) fn reduced(num: u64, den: u64) -> Option<(u32, u32)> {
+    let (mut a, mut b) = (num, den);
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    if a == 0 || num == 0 || den == 0 {
+        return None;
+    }
+    let pair = (u32::try_from(num / a).ok()?, u32::try_from(den / a).ok()?);
+    (pair != (1, 1)).then_some(pair)
+}
+
 /// A whole file, parsed.
 #[derive(Debug, Default)]
 pub(super) struct Movie {
@@ -136,6 +153,8 @@ pub(super) struct Track {
     /// Nanoseconds (Matroska): encoder delay, roll before a seek.
     pub(super) codec_delay: u64,
     pub(super) preroll: u64,
+    /// What an AVI says of a sound stream.
+    pub(super) avi: super::avi::Facts,
     /// Nanoseconds per frame, if the container says so (Matroska).
     pub(super) frame_time: u64,
 }
@@ -157,6 +176,7 @@ impl Track {
             codec_delay: 0,
             preroll: 0,
             frame_time: 0,
+            avi: super::avi::Facts::default(),
         }
     }
 

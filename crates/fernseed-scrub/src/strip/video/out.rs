@@ -1,4 +1,4 @@
-//! Buffered output that knows how much has been written.
+//! Buffered output.
 
 use crate::strip::StripError;
 use std::io::Write;
@@ -9,21 +9,14 @@ const BUFFER: usize = 256 << 10;
 pub(super) struct Out<'a> {
     inner: &'a mut dyn Write,
     buffer: Vec<u8>,
-    at: u64,
 }
 
 impl<'a> Out<'a> {
     pub(super) fn new(inner: &'a mut dyn Write) -> Self {
-        Self { inner, buffer: Vec::with_capacity(BUFFER), at: 0 }
-    }
-
-    /// Bytes written so far.
-    pub(super) const fn at(&self) -> u64 {
-        self.at
+        Self { inner, buffer: Vec::with_capacity(BUFFER) }
     }
 
     pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), StripError> {
-        self.at += bytes.len() as u64;
         if self.buffer.len() + bytes.len() > BUFFER {
             self.flush()?;
         }

@@ -13,7 +13,9 @@ pub(super) fn prepare(source: &mut Source<'_>, movie: &mut Movie) -> Result<(), 
         survey(source, track, &mut seen)?;
         if track.is_video() {
             trim_video(track)?;
-        } else if let Codec::Pcm(pcm) = &track.codec {
+        } else if let Codec::Pcm(pcm) = &track.codec
+            && track.tick.den == u64::from(track.rate) * track.tick.num
+        {
             let frame = pcm.frame(track.channels);
             recut(track, frame)?;
         } else {

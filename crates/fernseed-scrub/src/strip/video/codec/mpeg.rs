@@ -71,7 +71,11 @@ pub(super) fn clean_mpeg12(sample: &[u8], out: &mut Vec<u8>) -> Result<Facts, St
                 }
                 put(out, code, &picture_header(body).ok_or_else(broken)?);
             }
-            0x01..=0xAF => put(out, code, unstuffed(body)),
+            0x01..=0xAF => {
+                // The last bits of a slice may be zeros, up to a whole byte.
+                let end = unstuffed(body).len() + 1;
+                put(out, code, body.get(..end.min(body.len())).unwrap_or_default());
+            }
             0xB3 => {
                 let flags = body.get(7).copied().unwrap_or(0);
                 let intra = flags >> 1 & 1 == 1;

@@ -3,14 +3,10 @@
 use super::super::codec::nal::Framing;
 use super::super::codec::sets::Sets;
 use super::super::codec::{Codec, av1, mpeg, vp9};
-use super::super::movie::{Colour, Look, Tick, Track};
+use super::super::movie::{Colour, Look, MAX_CROP, Tick, Track, reduced};
 use super::boxes::{child, children};
 use crate::bytes::{be16, be32, fourcc, part};
 use crate::strip::StripError;
-
-/// Most pixels of a side that a crop may take away: more than any encoder
-/// needs to fill its last block, and it hides something.
-pub(in super::super) const MAX_CROP: u32 = 64;
 
 pub(super) use super::sound_entry::sound;
 
@@ -127,19 +123,6 @@ fn colour(b: &[u8]) -> Option<Colour> {
         matrix: be16(b, 8)?,
         full,
     })
-}
-
-/// A ratio in lowest terms; `None` for one, and for nonsense.
-pub(in super::super) fn reduced(num: u64, den: u64) -> Option<(u32, u32)> {
-    let (mut a, mut b) = (num, den);
-    while b > 0 {
-        (a, b) = (b, a % b);
-    }
-    if a == 0 || num == 0 || den == 0 {
-        return None;
-    }
-    let pair = (u32::try_from(num / a).ok()?, u32::try_from(den / a).ok()?);
-    (pair != (1, 1)).then_some(pair)
 }
 
 /// Descriptor of MPEG-4 systems: `(tag, content, rest)`.

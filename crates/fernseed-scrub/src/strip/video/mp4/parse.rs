@@ -1,7 +1,7 @@
 //! `moov` and its tracks.
 
 use super::super::fail;
-use super::super::movie::{MAX_TRACKS, Movie, Tick, Track, Turn};
+use super::super::movie::{MAX_TRACKS, Movie, Tick, Track, Turn, reduced};
 use super::boxes::{child, children, path, top};
 use super::fragments::{self, Target};
 use super::{entry, tables};
@@ -169,7 +169,7 @@ fn implied(header: &Header, track: &Track) -> Option<(u32, u32)> {
     if num == 0 || den == 0 || num.abs_diff(den) * 50 < den {
         return None;
     }
-    entry::reduced(num, den)
+    reduced(num, den)
 }
 
 /// The edit list: what is shown, and from when.

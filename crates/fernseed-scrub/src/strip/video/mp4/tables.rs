@@ -127,7 +127,9 @@ pub(super) fn expand(stbl: &[u8], track: &mut Track, pcm: u32) -> Result<(), Str
             32 => be32(table, i * 4),
             16 => crate::bytes::be16(table, i * 2).map(u32::from),
             8 => table.get(i).map(|&b| b.into()),
-            4 => table.get(i / 2).map(|&b| u32::from(if i % 2 == 0 { b >> 4 } else { b & 15 })),
+            4 => table
+                .get(i / 2)
+                .map(|&b| u32::from(if i.is_multiple_of(2) { b >> 4 } else { b & 15 })),
             _ => None,
         }
     };
