@@ -5,12 +5,12 @@
 
 pub mod build;
 pub mod canary;
-pub mod icc;
 pub mod clips;
+pub mod icc;
 pub mod mp4;
 pub mod pictures;
-pub mod sound;
 pub mod samples;
+pub mod sound;
 
 use std::path::{Path, PathBuf};
 
