@@ -128,7 +128,7 @@ fn extension(
                 // The packet lies there as it is, without block lengths,
                 // followed by 257 bytes that lead any reader to its end.
                 let from = place.0 + 14;
-                let length = (place.1 - from).saturating_sub(258).min(16 << 20);
+                let length = place.1.saturating_sub(from).saturating_sub(258).min(16 << 20);
                 let packet = source.bytes(from, length).unwrap_or_default();
                 xmp::list(&packet, out, "XMP", at);
             }

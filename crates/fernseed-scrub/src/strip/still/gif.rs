@@ -89,7 +89,8 @@ pub(super) fn rebuild(data: &[u8]) -> Outcome {
             only.control = Control { transparent: only.control.transparent, ..Control::default() };
         }
     }
-    if !global_used.contains(&true) {
+    // A frame that is transparent throughout uses no entry, but needs a table.
+    if frames.iter().all(|f| f.table.is_some()) {
         global = None;
     }
     let background =
