@@ -263,7 +263,6 @@ fn allowed(group: &str, tag: &str, value: &str) -> bool {
         _ => {
             matches!(group, "Matroska" | "RIFF" | "Track1" | "Track2" | "Info")
                 && FACTS.contains(&tag)
-                || tag.starts_with("Unknown") && false
         }
     }
 }

@@ -320,6 +320,6 @@ mod tests {
         assert_eq!(found(Coding::Av1, &[0x32, 1, 7, 0x2A, 1, 9]), 1);
         assert_eq!(found(Coding::Mpeg12, &[0, 0, 1, 0xB2, 1, 0, 0, 1, 0, 9, 9]), 1);
         assert_eq!(found(Coding::Aac, &[0b1100_0010, 0, 0, 0]), 0);
-        assert_eq!(found(Coding::Aac, &[0b1100_0010, 1, 0, 0]), 1);
+        assert_eq!(found(Coding::Aac, &[0b1100_0010, 2, 0, 0]), 1);
     }
 }

@@ -10,6 +10,9 @@ use crate::strip::StripError;
 pub(super) fn prepare(source: &mut Source<'_>, movie: &mut Movie) -> Result<(), StripError> {
     let mut seen = Facts::default();
     for track in &mut movie.tracks {
+        if track.is_video() && (track.look.width == 0 || track.look.height == 0) {
+            return Err(StripError::Damaged("its pictures have no size".into()));
+        }
         survey(source, track, &mut seen)?;
         if track.is_video() {
             trim_video(track)?;
