@@ -1,0 +1,78 @@
+//! Reading a finished file without decoding it: whose its bytes are, and
+//! what they still give away.
+
+use super::outbox::Outbox;
+use super::strip::{read_all, rewound};
+use crate::protocol::{Contents, Event, Failure};
+use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
+use fernseed_scrub::{Accounting, Inventory, InventoryLimits, Item};
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+
+/// Structures told to the host at most.
+const MAX_STRUCTURES: usize = 5_000;
+/// Files up to this size are read into memory once, bytes.
+const IN_MEMORY: u64 = 16 << 20;
+
+/// Checks a stripped file.
+pub(super) fn run(
+    mut finished: File,
+    original: Option<File>,
+    outbox: &Outbox,
+) -> Result<(), Failure> {
+    let length = rewound(&mut finished)?;
+    if length <= IN_MEMORY {
+        let bytes = read_all(&mut finished, length)?;
+        check(&mut Cursor::new(bytes), length, original, outbox)
+    } else {
+        check(&mut BufReader::with_capacity(64 << 10, finished), length, original, outbox)
+    }
+}
+
+fn check(
+    finished: &mut (impl Read + Seek),
+    length: u64,
+    original: Option<File>,
+    outbox: &Outbox,
+) -> Result<(), Failure> {
+    let rewind = |f: &mut dyn Seek| f.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure);
+    let account = fernseed_scrub::account(finished, length);
+    outbox.findings(account.findings.clone())?;
+    tell_account(&account, outbox)?;
+    rewind(finished)?;
+    let left = fernseed_scrub::inventory(finished, length, &InventoryLimits::default());
+    outbox.findings(left_over(&left))?;
+    let mut checked = vec![
+        format!("each of its {length} bytes belongs to an allowed structure"),
+        "a second reader lists nothing that gives anything away".to_owned(),
+    ];
+    if let Some(_original) = original {
+        rewind(finished)?;
+        checked.push("nothing of the original's metadata is in it".to_owned());
+    }
+    outbox.tell(Event::Checked(checked))
+}
+
+/// Tells the host what the bytes belong to.
+pub(super) fn tell_account(account: &Accounting, outbox: &Outbox) -> Result<(), Failure> {
+    outbox.tell(Event::Account(Contents {
+        container: account.container,
+        unclaimed: account.unclaimed,
+        structures: account.structures.iter().take(MAX_STRUCTURES).cloned().collect(),
+    }))
+}
+
+/// What a file of ours must not hold any more.
+fn left_over(inventory: &Inventory) -> Vec<Finding> {
+    inventory.items.iter().map(|item| left(item, Severity::Failure)).collect()
+}
+
+/// An item of the inventory as a finding. Its value is not told.
+pub(super) fn left(item: &Item, severity: Severity) -> Finding {
+    Finding::new(
+        FindingCode::MetadataLeft,
+        severity,
+        format!("{}: {}.", crate::words::category(item.category), item.what),
+    )
+    .at(Place { structure: Some(item.path.clone()), bytes: item.bytes, ..Place::default() })
+}
