@@ -4,6 +4,7 @@ mod args;
 mod audit;
 mod doctor;
 mod inspect;
+mod links;
 mod manual;
 mod plan_file;
 mod progress;

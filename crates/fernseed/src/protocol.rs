@@ -10,7 +10,7 @@ use fernseed_core::plan::{KeptSpan, MediaKind, Plan, Redaction};
 use fernseed_core::policy::Policy;
 use fernseed_sandbox::{Validate, attack::AttackResult};
 use fernseed_scrub::account::Structure;
-use fernseed_scrub::{Inventory, OutputKind, StripOptions, Stripped};
+use fernseed_scrub::{Inventory, LinkFacts, OutputKind, StripOptions, Stripped};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,8 @@ pub enum Role {
     /// Read a stripped file without decoding it. Files: finished file, and
     /// the original if there is one.
     Check = 9,
+    /// Read what ties a file to others. Files: input.
+    Facts = 10,
 }
 
 impl Role {
@@ -51,7 +53,10 @@ impl Role {
     /// on system calls.
     #[must_use]
     pub const fn decodes(self) -> bool {
-        !matches!(self, Self::Strip | Self::Check | Self::Inspect | Self::Attack)
+        !matches!(
+            self,
+            Self::Strip | Self::Check | Self::Inspect | Self::Facts | Self::Attack
+        )
     }
 }
 
@@ -69,6 +74,7 @@ impl Role {
             7 => Self::Strip,
             8 => Self::Reencode,
             9 => Self::Check,
+            10 => Self::Facts,
             _ => return None,
         })
     }
@@ -201,6 +207,8 @@ pub enum Task {
         /// True if the second file is the original.
         with_original: bool,
     },
+    /// Read what ties a file to others.
+    Facts,
 }
 
 /// The long steps of a job.
@@ -324,6 +332,8 @@ pub enum Event {
     Stripped(Stripped),
     /// What an auditor looked at, in plain words.
     Checked(Vec<String>),
+    /// What ties a file to others.
+    Facts(LinkFacts),
     /// Forbidden acts and what came of them.
     Attack(Vec<AttackResult>),
     /// The task is done.
@@ -356,6 +366,7 @@ impl Validate for Event {
             Self::Inventory(inventory) => bounded(inventory.items.len(), "items"),
             Self::Account(contents) => bounded(contents.structures.len(), "structures"),
             Self::Checked(list) => bounded(list.len(), "lines"),
+            Self::Facts(facts) => bounded(facts.traits.len().max(facts.times.len()), "traits"),
             Self::Stripped(stripped) => {
                 bounded(stripped.notes.len(), "notes")?;
                 // It becomes part of a file's name.
@@ -392,6 +403,7 @@ mod tests {
             Role::Strip,
             Role::Reencode,
             Role::Check,
+            Role::Facts,
         ] {
             assert_eq!(Role::from_u8(role as u8), Some(role));
         }

@@ -6,7 +6,7 @@
 
 mod reading;
 
-pub use reading::{AuditLine, InspectLine, SidecarLine};
+pub use reading::{AuditLine, InspectLine, LinksLine, SidecarLine};
 
 use crate::protocol::{FailureKind, OutputFormat};
 use fernseed_core::finding::{Finding, Verdict};

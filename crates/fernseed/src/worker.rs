@@ -105,6 +105,7 @@ fn perform(
             audit::run(&job, finished, original)
         }
         (Some(Role::Inspect), Task::Inspect) => inspect::run(file("its input")?, outbox),
+        (Some(Role::Facts), Task::Facts) => inspect::facts(file("its input")?, outbox),
         (Some(Role::Strip), Task::Strip { options }) => {
             strip::run(file("its input")?, file("its output")?, &options, outbox)
         }

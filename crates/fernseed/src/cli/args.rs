@@ -251,11 +251,14 @@ pub(crate) struct InspectArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
     /// Finished files, and folders of them
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "link", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The plan by which the file was written
     #[arg(long, value_name = "PLAN")]
     pub(crate) plan: Option<PathBuf>,
+    /// Say what ties the files of this folder to one source; nothing else
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "plan", "against"])]
+    pub(crate) link: Option<PathBuf>,
     /// The original: nothing of its metadata may be in the file
     #[arg(long, value_name = "ORIGINAL")]
     pub(crate) against: Option<PathBuf>,
@@ -295,6 +298,8 @@ pub(crate) enum SchemaArg {
     Inventory,
     /// What `audit --json` prints.
     Audit,
+    /// What `audit --link --json` prints.
+    Links,
 }
 
 /// A value enum of the command line for one of the library's.

@@ -2,6 +2,7 @@
 
 use super::args::AuditArgs;
 use super::inspect::name_of;
+use super::links::links;
 use super::plan_file;
 use super::redact::{cores, start_workers};
 use super::terminal::{Paint, Problem, Terminal};
@@ -25,6 +26,9 @@ const MAX_PRINTED: usize = 12;
 pub(crate) fn audit(args: &AuditArgs, out: &Terminal) -> Result<Exit, Problem> {
     if !(0.05..=1.0).contains(&args.threshold) {
         return Err(Problem::usage("--threshold must be between 0.05 and 1"));
+    }
+    if let Some(folder) = &args.link {
+        return links(folder, args.jobs, out);
     }
     let plan = args.plan.as_deref().map(plan_file::read).transpose()?;
     if let Some(path) = &args.against {

@@ -44,6 +44,7 @@ pub(crate) fn strip(args: &StripArgs, out: &Terminal) -> Result<Exit, Problem> {
     let sidecars = Sidecars::default();
     let bars = Bars::new(out, inputs.len(), true);
     let mut done = Vec::new();
+    let mut published = false;
     in_order(
         &inputs,
         jobs,
@@ -55,6 +56,7 @@ pub(crate) fn strip(args: &StripArgs, out: &Terminal) -> Result<Exit, Problem> {
         &mut |input, report| {
             bars.end_file(|| show(out, input, &report));
             exit = exit.max(exit_of(&report, true));
+            published |= report.status == Status::Published;
             if args.report.is_some() || report.status == Status::Skipped || done.is_empty() {
                 done.push(report);
             }
@@ -69,6 +71,9 @@ pub(crate) fn strip(args: &StripArgs, out: &Terminal) -> Result<Exit, Problem> {
     }
     if workers.interrupted() {
         exit = exit.max(Exit::Interrupted);
+    }
+    if published {
+        out.say(words::STRIP_NOT_PROTECTED);
     }
     if let Some(path) = &args.report {
         let named_by_user = args.output.as_deref().is_some_and(|p| p.is_file());
@@ -87,6 +92,7 @@ fn settings(args: &StripArgs, jobs: usize) -> Settings {
             quality: args.quality,
             span: KeptSpan::default(),
             threads: (cores() / jobs).max(1),
+            every_frame: true,
         },
         place: if args.in_place {
             Place::Original { backup: args.backup }

@@ -8,7 +8,7 @@ use fernseed_sandbox::attack::AttackResult;
 use fernseed_sandbox::{
     Level, MAX_PLAN_MESSAGE, Posture, SandboxError, WorkerLimits, Zygote, ZygoteConfig, printable,
 };
-use fernseed_scrub::{Inventory, Stripped};
+use fernseed_scrub::{Inventory, LinkFacts, Stripped};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,8 @@ pub struct Said {
     pub contents: Option<Contents>,
     /// What a stripped file is.
     pub stripped: Option<Stripped>,
+    /// What ties a file to others.
+    pub facts: Option<LinkFacts>,
     /// What an auditor looked at, in plain words.
     pub checked: Vec<String>,
     /// Forbidden acts and what came of them.
@@ -195,6 +197,13 @@ impl Workers {
                         *note = printable(note, MAX_TEXT);
                     }
                     said.stripped = Some(stripped);
+                }
+                Event::Facts(mut facts) => {
+                    facts.container = printable(&facts.container, MAX_TEXT);
+                    for one in &mut facts.traits {
+                        one.value = printable(&one.value, MAX_TEXT);
+                    }
+                    said.facts = Some(facts);
                 }
                 Event::Checked(list) => {
                     said.checked.extend(list.iter().map(|l| printable(l, MAX_TEXT)));

@@ -2,7 +2,7 @@
 
 use fernseed_core::finding::{Finding, Verdict};
 use fernseed_scrub::account::Structure;
-use fernseed_scrub::{Inventory, Item, OutputKind};
+use fernseed_scrub::{Inventory, Item, LinkGroup, OutputKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -62,4 +62,19 @@ pub struct AuditLine {
     pub structures: Vec<Structure>,
     /// What was looked at besides.
     pub checked: Vec<String>,
+}
+
+/// What `audit --link` says of a folder.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinksLine {
+    /// The folder as it was named.
+    pub folder: String,
+    /// Files that were compared.
+    pub compared: u64,
+    /// Files of no known format, by name: only their names, lengths and
+    /// beginnings were compared.
+    pub unknown: Vec<String>,
+    /// What several files have in common, the strongest ties first.
+    pub groups: Vec<LinkGroup>,
 }

@@ -75,7 +75,13 @@ fn foreign(
     let inventory = super::foreign::examine(job, &mut finished, length, account)?;
     finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
     let known = account.container != OutputKind::Unknown || inventory.container != "unknown";
-    match decoded(job, account, finished, original) {
+    if let Some((look, _)) = original {
+        let found = super::check::against(look, &mut finished, length)?;
+        job.outbox.findings(found)?;
+        job.outbox.tell(Event::Checked(vec![super::check::AGAINST.to_owned()]))?;
+        finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
+    }
+    match decoded(job, account, finished, None) {
         Err(failure) if known && failure.kind != FailureKind::Internal => {
             job.outbox.findings(vec![Finding::new(
                 FindingCode::OutputUndecodable,

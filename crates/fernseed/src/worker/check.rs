@@ -5,6 +5,7 @@ use super::outbox::Outbox;
 use super::strip::{read_all, rewound};
 use crate::protocol::{Contents, Event, Failure};
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
+use fernseed_scrub::against::{Form, Leak};
 use fernseed_scrub::{Accounting, Inventory, InventoryLimits, Item};
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
@@ -46,11 +47,59 @@ fn check(
         format!("each of its {length} bytes belongs to an allowed structure"),
         "a second reader lists nothing that gives anything away".to_owned(),
     ];
-    if let Some(_original) = original {
+    if let Some(original) = original {
         rewind(finished)?;
-        checked.push("nothing of the original's metadata is in it".to_owned());
+        outbox.findings(against(original, finished, length)?)?;
+        checked.push(AGAINST.to_owned());
     }
     outbox.tell(Event::Checked(checked))
+}
+
+/// What [`against`] looked at.
+pub(super) const AGAINST: &str = "the original's metadata was searched for as UTF-8, UTF-16, \
+    base64 and inside every deflated stream";
+
+/// What a file still holds of its original's metadata. No value is told.
+pub(super) fn against(
+    mut original: File,
+    finished: &mut (impl Read + Seek),
+    length: u64,
+) -> Result<Vec<Finding>, Failure> {
+    let original_length = rewound(&mut original)?;
+    let leaks = if original_length <= IN_MEMORY {
+        let mut original = Cursor::new(read_all(&mut original, original_length)?);
+        fernseed_scrub::leaks(&mut original, original_length, finished, length)
+    } else {
+        let mut original = BufReader::with_capacity(64 << 10, original);
+        fernseed_scrub::leaks(&mut original, original_length, finished, length)
+    };
+    Ok(leaks.iter().map(leaked).collect())
+}
+
+fn leaked(leak: &Leak) -> Finding {
+    let form = match leak.form {
+        Form::Utf8 => "as text",
+        Form::Utf16Le | Form::Utf16Be => "as UTF-16",
+        Form::Base64 => "as base64",
+        Form::Piece => "as bytes of a picture or of hidden data",
+        _ => "as bytes",
+    };
+    let deflated = if leak.deflated { ", compressed" } else { "" };
+    let times = if leak.count > 1 { format!(", {} times", leak.count) } else { String::new() };
+    let structure = if leak.path.is_empty() { "no known structure" } else { &leak.path };
+    Finding::new(
+        FindingCode::MetadataLeft,
+        Severity::Failure,
+        format!(
+            "{} of the original ({}) is still in it {form}{deflated}{times}.",
+            leak.what, leak.original
+        ),
+    )
+    .at(Place {
+        structure: Some(structure.to_owned()),
+        bytes: Some(leak.bytes),
+        ..Place::default()
+    })
 }
 
 /// Tells the host what the bytes belong to.

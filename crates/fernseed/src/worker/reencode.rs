@@ -3,8 +3,8 @@
 
 use super::animation::{self, TICKS, delay_millis};
 use super::probe::{Origin, Source, Work, announce, changed, decode, open};
-use super::video::{self, Shown};
 use super::still;
+use super::video::{self, Pass, Shown};
 use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
 use fernseed_core::Size;
 use fernseed_core::plan::{
@@ -81,7 +81,8 @@ fn animation_plan(
 }
 
 fn video_plan(work: &Work<'_>, file: File) -> Result<Plan, Failure> {
-    let mut shown = Shown::open(file, KeptSpan::default(), work.output.threads.max(1), None)?;
+    let threads = work.output.threads.max(1);
+    let mut shown = Shown::open(file, KeptSpan::default(), threads, Pass::Look, None)?;
     let info = shown.info().clone();
     let output = work.output.format.unwrap_or(OutputFormat::Mp4);
     let format = format!("{} video ({})", info.container, info.codec);
@@ -95,6 +96,9 @@ fn video_plan(work: &Work<'_>, file: File) -> Result<Plan, Failure> {
             ));
         }
         times.note(frame.pts + shown.shift);
+        if let Some(picture) = frame.picture {
+            shown.recycle(picture);
+        }
         work.outbox.progress(Phase::Scan, times.count, info.frame_count_hint)?;
     }
     let report = shown.reader().report();

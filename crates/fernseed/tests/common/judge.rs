@@ -292,3 +292,25 @@ fn allowed(name: &str, value: &serde_json::Value) -> bool {
         _ => CONTAINER_FACTS.contains(&name),
     }
 }
+
+/// Container facts of further formats that `strip` writes.
+const FURTHER_FACTS: &[&str] = &[];
+
+/// What exiftool shows of the files in a folder beyond container facts:
+/// names of tags, and how many files have each.
+pub(crate) fn exiftool_facts(folder: &Path) -> std::collections::BTreeMap<String, usize> {
+    let mut command = Command::new("exiftool");
+    command.args(["-r", "-a", "-G1", "-u", "-U", "-ee3", "-n", "-json"]).arg(folder);
+    let output = command.output().unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut out = std::collections::BTreeMap::new();
+    for file in found.as_array().unwrap() {
+        let tags = file.as_object().unwrap();
+        for (name, _) in tags.iter().filter(|(name, value)| !allowed(name, value)) {
+            if !FURTHER_FACTS.contains(&name.as_str()) {
+                *out.entry(name.clone()).or_insert(0) += 1;
+            }
+        }
+    }
+    out
+}
