@@ -130,7 +130,7 @@ pub struct FileReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StripReport {
-    /// True if picture and sound are bit for bit as they were coded.
+    /// True if picture and sound are bit for bit what they were when decoded.
     pub bit_exact: bool,
     /// Why they had to be coded again, if they had.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -161,26 +161,63 @@ fn files_beside_are_pointed_out() {
     assert!(seen.out.contains("beside it: photo.AAE"), "{}", seen.out);
 }
 
-/// A format that is never written: the picture is coded again, and said so.
+/// A colour profile that equals no standard one can only be applied to the
+/// pixels: the picture is coded again, and said so.
 #[test]
 fn what_cannot_stay_is_coded_again() {
-    let Some(clip) = media::clip() else { return };
-    let recipe = "ffmpeg -i {1} -c copy {out}";
-    let Some(flash) = media::make("clip.flv", recipe, &[&clip]) else { return };
-    let bench = Bench::with(&flash, "clip.flv");
-    let run = bench.fernseed("strip clip.flv --no-reencode").expect(3);
+    let Some(bench) = tagged_jpeg() else { return };
+    let profile = bench.path("odd.icc");
+    std::fs::write(&profile, odd_profile()).unwrap();
+    let tag = format!("-ICC_Profile<={}", profile.display());
+    assert!(media::tag(&bench.path("photo.jpg"), &[&tag]));
+    let before = bench.read("photo.jpg");
+    let run = bench.fernseed("strip photo.jpg --no-reencode").expect(3);
     assert_eq!(run.errors().len(), 1, "{}", run.err);
-    assert_eq!(bench.names().len(), 1);
-    let line = bench.fernseed("strip clip.flv --json").expect(0).json().remove(0);
+    assert!(run.err.contains("--no-reencode"), "{}", run.err);
+    let line = bench.fernseed("strip photo.jpg --json").expect(0).json().remove(0);
     assert_keeps_to("report", Some("FileReport"), &line);
     assert_eq!(line["stripped"]["bit_exact"], false);
-    assert!(line["stripped"]["reason"].as_str().is_some_and(|r| !r.is_empty()));
-    assert_eq!(line["output"], "clip.stripped.mp4");
-    assert_no_canary(&bench.read("clip.stripped.mp4"), "the output");
-    assert_eq!(line["frames"], media::CLIP_FRAMES);
-    let run = bench.fernseed("strip clip.flv --in-place").expect(3);
-    assert!(run.err.contains("--in-place"), "{}", run.err);
-    assert_eq!(bench.read("clip.flv"), std::fs::read(&flash).unwrap());
+    assert!(line["stripped"]["reason"].as_str().is_some_and(|r| r.contains("profile")), "{line}");
+    assert_no_canary(&bench.read("photo.stripped.jpg"), "the output");
+    assert_eq!(bench.read("photo.jpg"), before);
+}
+
+/// A monitor profile with primaries that no standard has: matrix and gamma.
+fn odd_profile() -> Vec<u8> {
+    let fixed = |v: f64| ((v * 65536.0).round() as i32).to_be_bytes();
+    let xyz = |x, y, z| [&b"XYZ \0\0\0\0"[..], &fixed(x), &fixed(y), &fixed(z)].concat();
+    let curve = [&b"curv\0\0\0\0"[..], &1u32.to_be_bytes(), &[1, 0xE6, 0, 0]].concat();
+    let desc = [&b"desc\0\0\0\0"[..], &4u32.to_be_bytes(), b"odd\0", &[0; 80]].concat();
+    let tags: [(&[u8; 4], Vec<u8>); 9] = [
+        (b"desc", desc),
+        (b"cprt", b"text\0\0\0\0none\0\0\0\0".to_vec()),
+        (b"wtpt", xyz(0.9642, 1.0, 0.8249)),
+        (b"rXYZ", xyz(0.50, 0.26, 0.02)),
+        (b"gXYZ", xyz(0.30, 0.66, 0.06)),
+        (b"bXYZ", xyz(0.1642, 0.08, 0.7449)),
+        (b"rTRC", curve.clone()),
+        (b"gTRC", curve.clone()),
+        (b"bTRC", curve),
+    ];
+    let mut table = (tags.len() as u32).to_be_bytes().to_vec();
+    let mut data = Vec::new();
+    let start = 128 + 4 + 12 * tags.len();
+    for (name, value) in &tags {
+        table.extend_from_slice(*name);
+        table.extend(((start + data.len()) as u32).to_be_bytes());
+        table.extend((value.len() as u32).to_be_bytes());
+        data.extend_from_slice(value);
+        data.resize(data.len().next_multiple_of(4), 0);
+    }
+    let mut header = vec![0u8; 128];
+    header[..4].copy_from_slice(&((start + data.len()) as u32).to_be_bytes());
+    header[8..12].copy_from_slice(&[2, 0x40, 0, 0]);
+    header[12..24].copy_from_slice(b"mntrRGB XYZ ");
+    header[36..40].copy_from_slice(b"acsp");
+    for (at, v) in [(68, 0.9642), (72, 1.0), (76, 0.8249)] {
+        header[at..at + 4].copy_from_slice(&fixed(v));
+    }
+    [header, table, data].concat()
 }
 
 #[test]

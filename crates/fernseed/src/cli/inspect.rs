@@ -139,7 +139,7 @@ fn sentence(out: &Terminal, item: &Item, times: usize) -> String {
     };
     let value = if item.value.is_empty() { String::new() } else { format!(": {}", item.value) };
     let bytes = item.bytes.map_or_else(String::new, |(from, to)| format!(", bytes {from}–{to}"));
-    let more = if times > 1 { format!(", and {} more times", times - 1) } else { String::new() };
+    let more = if times > 1 { format!(", {times} times") } else { String::new() };
     let place = out.paint(Paint::Faint, &format!("[{}{bytes}{more}]", item.path));
     format!("{} {}{value}  {place}", out.paint(paint, mark), item.what)
 }

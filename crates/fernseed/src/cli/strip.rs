@@ -140,7 +140,7 @@ fn lines(name: &str, report: &FileReport, verbose: bool) -> Vec<String> {
         _ => return vec![format!("{name}: failed")],
     }];
     if let Some(strip) = &report.stripped {
-        out.push(coded(strip));
+        out.push(coded(strip, report.format.as_deref()));
         out.extend(strip.notes.iter().map(|n| format!("  note: {n}")));
         if let Some(backup) = &strip.backup {
             out.push(format!("  The original is kept as {backup}."));
@@ -159,10 +159,17 @@ fn lines(name: &str, report: &FileReport, verbose: bool) -> Vec<String> {
     out
 }
 
-fn coded(strip: &StripReport) -> String {
+/// Whether picture and sound are what they were.
+fn coded(strip: &StripReport, format: Option<&str>) -> String {
+    let is = |word: &str| format.is_some_and(|f| f.contains(word));
+    let (what, are, were) = match () {
+        () if is("photo") || is("picture") => ("The picture", "is", "was"),
+        () if is("sound") => ("The sound", "is", "was"),
+        () => ("Picture and sound", "are", "were"),
+    };
     match (&strip.reason, strip.bit_exact) {
-        (_, true) => "  Picture and sound are bit for bit as they were.".to_owned(),
-        (Some(reason), false) => format!("  Picture and sound were coded again: {reason}."),
-        (None, false) => "  Picture and sound were coded again.".to_owned(),
+        (_, true) => format!("  {what} {are} unchanged, bit for bit."),
+        (Some(reason), false) => format!("  {what} {were} coded again: {reason}."),
+        (None, false) => format!("  {what} {were} coded again."),
     }
 }

@@ -294,7 +294,27 @@ fn allowed(name: &str, value: &serde_json::Value) -> bool {
 }
 
 /// Container facts of further formats that `strip` writes.
-const FURTHER_FACTS: &[&str] = &[];
+const FURTHER_FACTS: &[&str] = &[
+    "PNG:Palette",
+    "PNG:Transparency",
+    "RIFF:AlphaPreprocessing",
+    "RIFF:AlphaFiltering",
+    "RIFF:AlphaCompression",
+    "JFIF:JFIFVersion",
+    "JFIF:ResolutionUnit",
+    "JFIF:XResolution",
+    "JFIF:YResolution",
+    "GIF:GIFVersion",
+    "GIF:ImageWidth",
+    "GIF:ImageHeight",
+    "GIF:HasColorMap",
+    "GIF:ColorResolutionDepth",
+    "GIF:BitsPerPixel",
+    "GIF:BackgroundColor",
+    "GIF:AnimationIterations",
+    "GIF:FrameCount",
+    "GIF:Duration",
+];
 
 /// What exiftool shows of the files in a folder beyond container facts:
 /// names of tags, and how many files have each.
