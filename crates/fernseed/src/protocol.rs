@@ -53,10 +53,7 @@ impl Role {
     /// on system calls.
     #[must_use]
     pub const fn decodes(self) -> bool {
-        !matches!(
-            self,
-            Self::Strip | Self::Check | Self::Inspect | Self::Facts | Self::Attack
-        )
+        !matches!(self, Self::Strip | Self::Check | Self::Inspect | Self::Facts | Self::Attack)
     }
 }
 

@@ -98,13 +98,8 @@ impl Job<'_> {
         let failed = |e: &dyn std::fmt::Display| Skip::Failed(e.to_string());
         let open = open_input(&file.path).map_err(|e| failed(&e))?;
         // Opened anew for each file: a handle's position is shared.
-        let original = self
-            .args
-            .against
-            .as_deref()
-            .map(open_input)
-            .transpose()
-            .map_err(|e| failed(&e))?;
+        let original =
+            self.args.against.as_deref().map(open_input).transpose().map_err(|e| failed(&e))?;
         let task = Task::Audit {
             plan: self.plan.clone(),
             with_original: original.is_some(),
@@ -125,9 +120,8 @@ impl Job<'_> {
         };
         let mut findings = said.findings;
         findings.sort_by_key(|f| Reverse(f.severity));
-        let (container, unclaimed, structures) = said
-            .contents
-            .map_or((OutputKind::Unknown, 0, Vec::new()), |c| {
+        let (container, unclaimed, structures) =
+            said.contents.map_or((OutputKind::Unknown, 0, Vec::new()), |c| {
                 (c.container, c.unclaimed, c.structures)
             });
         Ok(AuditLine {

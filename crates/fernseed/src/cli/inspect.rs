@@ -90,7 +90,11 @@ fn print(out: &Terminal, line: &InspectLine) {
     }
     for (category, items) in groups {
         let title = words::category(category);
-        out.result(&format!("  {} ({})", out.paint(Paint::Strong, title), words::question(category)));
+        out.result(&format!(
+            "  {} ({})",
+            out.paint(Paint::Strong, title),
+            words::question(category)
+        ));
         for (item, times) in folded(&items, out.verbose) {
             out.result(&format!("   {}", sentence(out, item, times)));
         }

@@ -22,11 +22,7 @@ const MAX_NAMED: usize = 4;
 const MAX_GROUPS: usize = 15;
 
 /// Reads every file in a sealed worker and compares what they said.
-pub(crate) fn links(
-    folder: &Path,
-    jobs: Option<usize>,
-    out: &Terminal,
-) -> Result<Exit, Problem> {
+pub(crate) fn links(folder: &Path, jobs: Option<usize>, out: &Terminal) -> Result<Exit, Problem> {
     if !folder.is_dir() {
         return Err(Problem::input(format!("{}: is no folder", folder.display())));
     }
@@ -90,7 +86,8 @@ fn read(workers: &Workers, file: &Listed) -> Result<LinkFacts, String> {
 }
 
 fn print(out: &Terminal, line: &LinksLine) {
-    let many = if line.compared == 1 { "1 file".to_owned() } else { format!("{} files", line.compared) };
+    let many =
+        if line.compared == 1 { "1 file".to_owned() } else { format!("{} files", line.compared) };
     out.result(&format!("{}: {many} compared", out.paint(Paint::Strong, &line.folder)));
     if line.groups.is_empty() {
         out.result("  Nothing ties them together that this program knows of.");

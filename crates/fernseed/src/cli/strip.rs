@@ -94,11 +94,7 @@ fn settings(args: &StripArgs, jobs: usize) -> Settings {
             threads: (cores() / jobs).max(1),
             every_frame: true,
         },
-        place: if args.in_place {
-            Place::Original { backup: args.backup }
-        } else {
-            Place::Target
-        },
+        place: if args.in_place { Place::Original { backup: args.backup } } else { Place::Target },
         accept_uncertain: args.accept_uncertain,
         names: args.report_names,
     }

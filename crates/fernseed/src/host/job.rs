@@ -2,8 +2,8 @@
 //! still sees, publish, hold or withhold.
 
 use super::inputs::Input;
-use super::sidecars::Sidecars;
 use super::publish::{PendingOutput, PublishError};
+use super::sidecars::Sidecars;
 use super::workers::{Flow, Listener, Said, WorkerError, Workers};
 use crate::protocol::{
     Failure, FailureKind, OutputFormat, OutputOptions, Phase, Role, SourceFacts, Task,

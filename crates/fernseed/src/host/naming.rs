@@ -34,7 +34,11 @@ fn random_name() -> std::io::Result<String> {
     while let Some(rest) = bytes.get_mut(filled..).filter(|r| !r.is_empty()) {
         filled += rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty())?;
     }
-    Ok(bytes.iter().filter_map(|b| SIGNS.get(usize::from(b % 32))).map(|b| char::from(*b)).collect())
+    Ok(bytes
+        .iter()
+        .filter_map(|b| SIGNS.get(usize::from(b % 32)))
+        .map(|b| char::from(*b))
+        .collect())
 }
 
 #[cfg(test)]

@@ -111,8 +111,16 @@ mod tests {
     fn sidecars_are_found_and_others_are_not() {
         let dir = tempfile::tempdir().unwrap();
         for name in [
-            "IMG_1.JPG", "IMG_1.xmp", "img_1.jpg.xmp", "IMG_1.AAE", "IMG_1.mov", "IMG_10.xmp",
-            "IMG_1.redacted.jpg", "GX010001.MP4", "GL010001.LRV", "GX010001.THM",
+            "IMG_1.JPG",
+            "IMG_1.xmp",
+            "img_1.jpg.xmp",
+            "IMG_1.AAE",
+            "IMG_1.mov",
+            "IMG_10.xmp",
+            "IMG_1.redacted.jpg",
+            "GX010001.MP4",
+            "GL010001.LRV",
+            "GX010001.THM",
         ] {
             std::fs::write(dir.path().join(name), b"x").unwrap();
         }

@@ -220,10 +220,7 @@ fn make(
 }
 
 const fn may_be_coded_again(kind: FailureKind) -> bool {
-    matches!(
-        kind,
-        FailureKind::NeedsReencoding | FailureKind::Unsupported | FailureKind::NotMedia
-    )
+    matches!(kind, FailureKind::NeedsReencoding | FailureKind::Unsupported | FailureKind::NotMedia)
 }
 
 fn reencode(
@@ -302,7 +299,9 @@ fn audit(
         let decoded = workers.run(Role::Audit, &files, &task, limits(), listener)?;
         made.strip.checked.push("all of it decodes, with the source's times and size".to_owned());
         // Both account for the bytes.
-        findings.extend(decoded.findings.into_iter().filter(|f| !findings.contains(f)).collect::<Vec<_>>());
+        findings.extend(
+            decoded.findings.into_iter().filter(|f| !findings.contains(f)).collect::<Vec<_>>(),
+        );
     }
     Ok(findings)
 }

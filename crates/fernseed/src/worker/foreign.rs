@@ -113,11 +113,8 @@ fn embedded(job: &Audit<'_>, file: &File, length: u64, inventory: &Inventory) ->
             n => format!("{} can be seen in it", crate::words::people(n)),
         };
         let severity = if found.is_empty() { Severity::Doubt } else { Severity::Failure };
-        let code = if found.is_empty() {
-            FindingCode::MetadataLeft
-        } else {
-            FindingCode::StillVisible
-        };
+        let code =
+            if found.is_empty() { FindingCode::MetadataLeft } else { FindingCode::StillVisible };
         let message = format!(
             "A picture of {}x{} pixels is embedded in it; {people}.",
             size.width, size.height

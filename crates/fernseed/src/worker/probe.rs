@@ -94,7 +94,10 @@ pub(super) struct Origin {
     pub(super) lossy: bool,
 }
 
-pub(super) fn decode<'a>(work: &Work<'_>, bytes: &'a [u8]) -> Result<(Origin, StillFrames<'a>), Failure> {
+pub(super) fn decode<'a>(
+    work: &Work<'_>,
+    bytes: &'a [u8],
+) -> Result<(Origin, StillFrames<'a>), Failure> {
     let decoded =
         fernseed_media::still::decode(bytes, &Limits::default()).map_err(still::failure)?;
     work.outbox.findings(decoded.notes)?;

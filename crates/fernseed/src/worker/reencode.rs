@@ -7,9 +7,7 @@ use super::still;
 use super::video::{self, Pass, Shown};
 use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
 use fernseed_core::Size;
-use fernseed_core::plan::{
-    KeptSpan, MediaKind, PLAN_VERSION, Plan, SourceSummary, TimelineDigest,
-};
+use fernseed_core::plan::{KeptSpan, MediaKind, PLAN_VERSION, Plan, SourceSummary, TimelineDigest};
 use fernseed_core::policy::{AudioPolicy, Policy};
 use fernseed_core::render::Renderer;
 use fernseed_core::time::TimeBase;

@@ -93,11 +93,17 @@ impl PendingOutput {
         }
         if let Some(backup) = backup {
             let kept = self.folder.join(backup);
-            rustix::fs::linkat(&self.folder_handle, name, &self.folder_handle, backup, AtFlags::empty())
-                .map_err(|e| match e {
-                    Errno::EXIST => PublishError::Exists(kept),
-                    e => self.failed(&path, e.into()),
-                })?;
+            rustix::fs::linkat(
+                &self.folder_handle,
+                name,
+                &self.folder_handle,
+                backup,
+                AtFlags::empty(),
+            )
+            .map_err(|e| match e {
+                Errno::EXIST => PublishError::Exists(kept),
+                e => self.failed(&path, e.into()),
+            })?;
         }
         if let Some(part) = &self.part {
             rustix::fs::renameat(&self.folder_handle, part, &self.folder_handle, name)
@@ -105,10 +111,7 @@ impl PendingOutput {
         }
         self.part = None;
         self.folder_handle.sync_all().map_err(|e| self.failed(&path, e))?;
-        Ok(Replaced {
-            backup: backup.map(OsStr::to_owned),
-            linked_elsewhere: original.names > 1,
-        })
+        Ok(Replaced { backup: backup.map(OsStr::to_owned), linked_elsewhere: original.names > 1 })
     }
 
     /// Gives an unnamed file a hidden name that nobody has.
