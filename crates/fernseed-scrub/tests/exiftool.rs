@@ -66,7 +66,7 @@ fn counterpart(list: &Inventory, kind: &str, tag: &str, value: &str) -> bool {
                 let near = wanted.iter().any(|w| have.iter().any(|h| (w - h).abs() < most));
                 matches!(item.category, Category::Place | Category::Time) && near
             }
-            "serial" => item.category == Category::Link && (same_text || same_name),
+            "serial" => item.category == Category::Device && (same_text || same_name),
             "owner" => item.category == Category::People && (same_text || same_name),
             "date" => {
                 // The same day and minute, however it is written.

@@ -104,7 +104,7 @@ fn a_photo_gives_away_what_was_planted() {
     says(&file, Category::Place, "GPS/GPSLatitude", "52.510000, -13.250000");
     says(&file, Category::Device, "IFD0/Make", "Testcam");
     says(&file, Category::Time, "ModifyDate", "2024:05:06 07:08:09");
-    says(&file, Category::Link, "SerialNumber", "SN12345");
+    says(&file, Category::Device, "SerialNumber", "SN12345");
     says(&file, Category::People, "OwnerName", "A Owner");
     says(&file, Category::Preview, "IFD1/Thumbnail", "16 bytes");
     says(&file, Category::People, "dc:creator", "Some & One");
@@ -157,7 +157,7 @@ fn png_text_and_tails_are_listed() {
 fn webp_gif_and_bmp_are_listed() {
     let webp = pic::webp_of(&[pic::riff(b"EXIF", &exif()), pic::riff(b"XMP ", XMP.as_bytes())]);
     says(&[webp, b"tail".to_vec()].concat(), Category::Hidden, "(after RIFF)", "4 bytes");
-    says(&pic::webp_of(&[pic::riff(b"EXIF", &exif())]), Category::Link, "SerialNumber", "SN12345");
+    says(&pic::webp_of(&[pic::riff(b"EXIF", &exif())]), Category::Device, "SerialNumber", "SN12345");
     let mut gif = b"GIF89a\x01\0\x01\0\0\0\0".to_vec();
     gif.extend(b"\x21\xFE\x05hello\0\x3Btail");
     says(&gif, Category::People, "Comment", "hello");

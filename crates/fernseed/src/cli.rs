@@ -4,11 +4,13 @@ mod args;
 mod audit;
 mod doctor;
 mod inspect;
+mod links;
 mod manual;
 mod plan_file;
 mod progress;
 mod redact;
 mod schema;
+mod strip;
 mod summary;
 mod terminal;
 
@@ -35,6 +37,7 @@ pub(crate) fn run() -> Exit {
         Command::Redact(args) => redact::redact(args, &out),
         Command::Scan(args) => redact::scan(args, &out),
         Command::Apply(args) => redact::apply(args, &out),
+        Command::Strip(args) => strip::strip(args, &out),
         Command::Inspect(args) => inspect::inspect(args, &out),
         Command::Audit(args) => audit::audit(args, &out),
         Command::Doctor => doctor::doctor(&out),

@@ -9,7 +9,8 @@ use fernseed_core::finding::Finding;
 use fernseed_core::plan::{KeptSpan, MediaKind, Plan, Redaction};
 use fernseed_core::policy::Policy;
 use fernseed_sandbox::{Validate, attack::AttackResult};
-use fernseed_scrub::Inventory;
+use fernseed_scrub::account::Structure;
+use fernseed_scrub::{Inventory, LinkFacts, OutputKind, StripOptions, Stripped};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,26 @@ pub enum Role {
     Inspect = 5,
     /// Try every forbidden act. Files: any readable file.
     Attack = 6,
+    /// Rebuild from allowed parts, picture and sound as coded; no decoder is
+    /// involved. Files: input, output.
+    Strip = 7,
+    /// The same by coding picture and sound again. Files: input, output, and
+    /// the input once more.
+    Reencode = 8,
+    /// Read a stripped file without decoding it. Files: finished file, and
+    /// the original if there is one.
+    Check = 9,
+    /// Read what ties a file to others. Files: input.
+    Facts = 10,
+}
+
+impl Role {
+    /// True if decoders written in C may run: such a worker needs a filter
+    /// on system calls.
+    #[must_use]
+    pub const fn decodes(self) -> bool {
+        !matches!(self, Self::Strip | Self::Check | Self::Inspect | Self::Facts | Self::Attack)
+    }
 }
 
 impl Role {
@@ -48,6 +69,10 @@ impl Role {
             4 => Self::Audit,
             5 => Self::Inspect,
             6 => Self::Attack,
+            7 => Self::Strip,
+            8 => Self::Reencode,
+            9 => Self::Check,
+            10 => Self::Facts,
             _ => return None,
         })
     }
@@ -168,6 +193,23 @@ pub enum Task {
     Inspect,
     /// Try every forbidden act.
     Attack,
+    /// Rebuild from allowed parts.
+    Strip {
+        /// How.
+        options: StripOptions,
+    },
+    /// Code picture and sound again, with nothing hidden.
+    Reencode {
+        /// How to write it.
+        output: OutputOptions,
+    },
+    /// Read a stripped file without decoding it.
+    Check {
+        /// True if the second file is the original.
+        with_original: bool,
+    },
+    /// Read what ties a file to others.
+    Facts,
 }
 
 /// The long steps of a job.
@@ -223,6 +265,10 @@ pub enum FailureKind {
     Encrypted,
     /// Larger than the limits.
     TooLarge,
+    /// Only possible by coding picture or sound again.
+    NeedsReencoding,
+    /// The output would be of another format than its name says.
+    OtherFormat,
     /// The plan does not belong to the file, or is not valid.
     Plan,
     /// Reading or writing failed.
@@ -247,6 +293,18 @@ impl Failure {
     }
 }
 
+/// What the bytes of an audited file belong to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Contents {
+    /// What the file is.
+    pub container: OutputKind,
+    /// Bytes that belong to no allowed structure.
+    pub unclaimed: u64,
+    /// Allowed structures in file order.
+    pub structures: Vec<Structure>,
+}
+
 /// What a worker tells the host.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Event {
@@ -269,8 +327,14 @@ pub enum Event {
     Plan(Box<Plan>),
     /// People the audit still sees, as redactions that would hide them.
     Missed(Vec<Redaction>),
-    /// What is in an audited file, in plain words.
-    Contents(Vec<String>),
+    /// What the bytes of an audited file belong to.
+    Account(Contents),
+    /// What a stripped file is.
+    Stripped(Stripped),
+    /// What an auditor looked at, in plain words.
+    Checked(Vec<String>),
+    /// What ties a file to others.
+    Facts(LinkFacts),
     /// Forbidden acts and what came of them.
     Attack(Vec<AttackResult>),
     /// The task is done.
@@ -301,7 +365,17 @@ impl Validate for Event {
             }
             Self::Findings(list) => bounded(list.len(), "findings"),
             Self::Inventory(inventory) => bounded(inventory.items.len(), "items"),
-            Self::Contents(list) => bounded(list.len(), "lines"),
+            Self::Account(contents) => bounded(contents.structures.len(), "structures"),
+            Self::Checked(list) => bounded(list.len(), "lines"),
+            Self::Facts(facts) => bounded(facts.traits.len().max(facts.times.len()), "traits"),
+            Self::Stripped(stripped) => {
+                bounded(stripped.notes.len(), "notes")?;
+                // It becomes part of a file's name.
+                let extension = &stripped.extension;
+                let plain = (1..=5).contains(&extension.len())
+                    && extension.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+                if plain { Ok(()) } else { Err("an extension that is none".to_owned()) }
+            }
             Self::Attack(list) => bounded(list.len(), "attacks"),
             Self::Source(facts) => {
                 if facts.size.width == 0 || facts.size.height == 0 {
@@ -320,9 +394,18 @@ mod tests {
 
     #[test]
     fn roles_survive_the_socket() {
-        for role in
-            [Role::Redact, Role::Scan, Role::Apply, Role::Audit, Role::Inspect, Role::Attack]
-        {
+        for role in [
+            Role::Redact,
+            Role::Scan,
+            Role::Apply,
+            Role::Audit,
+            Role::Inspect,
+            Role::Attack,
+            Role::Strip,
+            Role::Reencode,
+            Role::Check,
+            Role::Facts,
+        ] {
             assert_eq!(Role::from_u8(role as u8), Some(role));
         }
         assert_eq!(Role::from_u8(0), None);
@@ -345,5 +428,15 @@ mod tests {
         );
         assert!(Event::Findings(vec![note; MAX_LIST + 1]).validate().is_err());
         assert!(Event::Done.validate().is_ok());
+        for (extension, allowed) in
+            [("jpg", true), ("7z", true), ("", false), ("../x", false), ("JPG", false)]
+        {
+            let stripped = Stripped {
+                container: "x".to_owned(),
+                extension: extension.to_owned(),
+                notes: Vec::new(),
+            };
+            assert_eq!(Event::Stripped(stripped).validate().is_ok(), allowed, "{extension}");
+        }
     }
 }

@@ -4,6 +4,10 @@
 //! A report names no original and holds no metadata value unless the user
 //! asks for it: it may lie beside what is published.
 
+mod reading;
+
+pub use reading::{AuditLine, InspectLine, LinksLine, SidecarLine};
+
 use crate::protocol::{FailureKind, OutputFormat};
 use fernseed_core::finding::{Finding, Verdict};
 use fernseed_core::geometry::{Rect, Size};
@@ -26,8 +30,9 @@ pub struct Report {
     pub program: String,
     /// The models that looked, with version and SHA-256 of their weights.
     pub models: Vec<ModelUsed>,
-    /// What the user asked for.
-    pub policy: Policy,
+    /// What the user asked to be hidden; absent where only metadata goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
     /// One entry per file, in the order of the command line.
     pub files: Vec<FileReport>,
     /// The exit code of the run.
@@ -102,6 +107,9 @@ pub struct FileReport {
     /// Length in seconds, for video.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// What stripping came to; only `strip` writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stripped: Option<StripReport>,
     /// Everything that was hidden.
     pub hidden: Vec<Hidden>,
     /// Metadata of the original that was found and not carried over.
@@ -116,6 +124,28 @@ pub struct FileReport {
     /// Why it failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureReport>,
+}
+
+/// What stripping a file came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StripReport {
+    /// True if picture and sound are bit for bit what they were when decoded.
+    pub bit_exact: bool,
+    /// Why they had to be coded again, if they had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// File name extension of the output.
+    pub extension: String,
+    /// What a user should know: colour profiles replaced, members left out.
+    pub notes: Vec<String>,
+    /// What the audit of the output looked at.
+    pub checked: Vec<String>,
+    /// True if the output took the place of the original.
+    pub in_place: bool,
+    /// Name of the backup of the original, if one was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
 }
 
 /// Why a file failed.

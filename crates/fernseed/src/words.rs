@@ -21,6 +21,22 @@ pub const fn category(category: Category) -> &'static str {
     }
 }
 
+/// The question that a group of metadata answers.
+#[must_use]
+pub const fn question(category: Category) -> &'static str {
+    match category {
+        Category::Place => "where it was recorded",
+        Category::Time => "when",
+        Category::Device => "with which device",
+        Category::Software => "with which programs",
+        Category::People => "who made it or is in it",
+        Category::Preview => "what it looked like before",
+        Category::Hidden => "what no viewer shows",
+        Category::Link => "what ties it to other files and to accounts",
+        Category::Other => "what else stands in it",
+    }
+}
+
 /// What to do about a failure, as the end of a sentence.
 #[must_use]
 pub const fn hint(kind: FailureKind) -> &'static str {
@@ -33,10 +49,25 @@ pub const fn hint(kind: FailureKind) -> &'static str {
         FailureKind::Damaged => "; copy it again from where it came, or repair it first",
         FailureKind::Encrypted => "; remove the protection first",
         FailureKind::TooLarge => "; make it smaller first",
+        FailureKind::NeedsReencoding => "; leave out --no-reencode",
         FailureKind::Plan => "; make a new plan with `fernseed scan`",
-        FailureKind::Io | FailureKind::Internal => "",
+        FailureKind::Io | FailureKind::Internal | FailureKind::OtherFormat => "",
     }
 }
+
+/// What to do about a failure to strip, as the end of a sentence.
+#[must_use]
+pub const fn strip_hint(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::NotMedia => "; see the table of formats in docs/strip.md",
+        FailureKind::Unsupported => "; convert it to a common format first",
+        other => hint(other),
+    }
+}
+
+/// What stripping metadata does not protect against, for a whole run.
+pub const STRIP_NOT_PROTECTED: &str = "Only metadata went. Faces, voices, places and screens \
+    in the picture are still there, and so is the trace that a camera's sensor leaves in it.";
 
 /// What redacting faces does not protect against.
 #[must_use]

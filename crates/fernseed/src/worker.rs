@@ -7,12 +7,16 @@
 mod animation;
 mod audit;
 mod cadence;
+mod check;
+mod foreign;
 mod inspect;
 mod lookout;
 mod outbox;
 mod probe;
+mod reencode;
 mod residual;
 mod still;
+mod strip;
 mod video;
 
 use crate::protocol::{Event, Failure, FailureKind, Role, Task};
@@ -103,6 +107,21 @@ fn perform(
             audit::run(&job, finished, original)
         }
         (Some(Role::Inspect), Task::Inspect) => inspect::run(file("its input")?, outbox),
+        (Some(Role::Facts), Task::Facts) => inspect::facts(file("its input")?, outbox),
+        (Some(Role::Strip), Task::Strip { options }) => {
+            strip::run(file("its input")?, file("its output")?, &options, outbox)
+        }
+        (Some(Role::Reencode), Task::Reencode { output }) => {
+            let policy = reencode::nothing_hidden();
+            let work = probe::Work { finder, policy: &policy, output: &output, outbox };
+            let (input, out) = (file("its input")?, file("its output")?);
+            reencode::run(&work, input, file("its input for the second pass")?, out)
+        }
+        (Some(Role::Check), Task::Check { with_original }) => {
+            let finished = file("the finished file")?;
+            let original = with_original.then(|| file("the original")).transpose()?;
+            check::run(finished, original, outbox)
+        }
         (Some(Role::Attack), Task::Attack) => {
             let results = fernseed_sandbox::attack::run_all();
             outbox.send(Event::Attack(results)).map_err(outbox::gone)

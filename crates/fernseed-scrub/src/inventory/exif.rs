@@ -375,7 +375,7 @@ impl<'s, 'f> Tiff<'s, 'f> {
         let head = self.bytes(e.at, e.bytes.min(32)).unwrap_or_default();
         let layout = makernote::recognise(&head, &self.maker, self.big_endian);
         let what =
-            ((Category::Link, Harm::High), "maker's private notes (serial numbers, counters)");
+            ((Category::Device, Harm::High), "maker's private notes (serial numbers, counters)");
         let who = if self.maker.is_empty() { "unknown maker" } else { &self.maker };
         let value = format!("{who}, {}", size(e.bytes));
         let place = self.place(e);

@@ -59,7 +59,7 @@ fn profile(data: &[u8], out: &mut Collector, path: &str) {
             b"cprt" => ((People, Low), "copyright notice", "ProfileCopyright"),
             b"dmnd" => ((Device, Low), "device maker", "DeviceMfgDesc"),
             b"dmdd" => ((Device, Low), "device model", "DeviceModelDesc"),
-            b"mmod" => ((Link, Medium), "display model and serial number", "MakeAndModel"),
+            b"mmod" => ((Device, Medium), "display model and serial number", "MakeAndModel"),
             b"vcgt" | b"meta" | b"targ" => ((Other, Low), "calibration data", "Calibration"),
             _ => continue,
         };

@@ -110,7 +110,7 @@ pub(super) const fn sub_directory(maker: Maker, tag: u16) -> Option<Maker> {
     }
 }
 
-const SERIAL: Sense = ((Link, High), "serial number");
+const SERIAL: Sense = ((Device, High), "serial number");
 const OWNER: Sense = ((People, High), "owner");
 const DATE: Sense = ((Time, Medium), "date and time");
 const SECOND: Sense = ((Preview, High), "second picture");

@@ -47,16 +47,16 @@ fn entry(source: &mut Source<'_>, out: &mut Collector, name: &str, b: Box4, body
         b"GPMF" => {
             telemetry::gpmf(body, out, name, place, false);
         }
-        b"CAME" => say((Category::Link, Harm::High), "serial number (hashed)", &hex(body)),
+        b"CAME" => say((Category::Device, Harm::High), "serial number (hashed)", &hex(body)),
         b"SNum" | b"SNUM" | b"MUID" | b"GUMI" | b"GUID" => {
             let value =
                 if body.iter().all(|c| c.is_ascii_graphic()) { decode(body) } else { hex(body) };
-            say((Category::Link, Harm::High), "serial number", &value);
+            say((Category::Device, Harm::High), "serial number", &value);
         }
         b"FIRM" | b"firm" => {
             say((Category::Device, Harm::Medium), "firmware version", &decode(body))
         }
-        b"LENS" => say((Category::Link, Harm::Medium), "lens serial number", &decode(body)),
+        b"LENS" => say((Category::Device, Harm::High), "lens serial number", &decode(body)),
         b"auth" | b"titl" | b"cprt" | b"dscp" | b"perf" | b"gnre" | b"albm" | b"kywd" | b"yrrc"
         | b"coll" | b"clsf" | b"rtng" => {
             // 3GPP: version, flags, language, text in UTF-8 or UTF-16.

@@ -28,7 +28,7 @@ const PARTS: &[(&str, Sense)] = &[
     ("microvideo", ((Preview, High), "motion photo")),
     ("livephoto", ((Link, Medium), "live photo link")),
     ("stillimagetime", ((Link, Medium), "live photo link")),
-    ("serial", ((Link, High), "serial number")),
+    ("serial", ((Device, High), "serial number")),
     ("cameraidentifier", ((Link, Medium), "camera identifier")),
     ("vehicleid", ((Link, High), "vehicle identifier")),
     ("documentid", ((Link, High), "document identifier")),
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(sense("xmpMM:OriginalDocumentID").unwrap().0.0, Link);
         assert_eq!(sense("photoshop:DateCreated").unwrap().0.0, Time);
         assert_eq!(sense("\u{a9}xyz").unwrap().0, (Place, High));
-        assert_eq!(sense("aux:SerialNumber").unwrap().0.0, Link);
+        assert_eq!(sense("aux:SerialNumber").unwrap().0.0, Device);
         assert_eq!(sense("crs:Sharpness"), None);
     }
 }

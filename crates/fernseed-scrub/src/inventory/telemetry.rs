@@ -71,7 +71,7 @@ impl Gpmf<'_> {
                     &decode(body),
                 ),
                 (b"CASN", _) => self.say(
-                    (Category::Link, Harm::High),
+                    (Category::Device, Harm::High),
                     "serial number",
                     "CameraSerialNumber",
                     &decode(body),

@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fernseed::protocol::OutputFormat;
 use fernseed_core::policy::{AudioPolicy, Shape, Treatment};
+use fernseed_scrub::UnknownMember;
 use std::path::PathBuf;
 
 /// Makes photos and videos safe to publish: finds every face, destroys it,
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Scan(ScanArgs),
     /// Write a file by a plan, edited or not
     Apply(ApplyArgs),
+    /// Take everything but picture and sound out of files
+    Strip(StripArgs),
     /// Show what a file gives away
     Inspect(InspectArgs),
     /// Attack a finished file, ours or another tool's
@@ -163,6 +166,9 @@ pub(crate) struct RedactArgs {
     /// Do not count a file in which nobody was found as a reason to look
     #[arg(long)]
     pub(crate) allow_empty: bool,
+    /// Give outputs random names that say nothing of the originals'
+    #[arg(long)]
+    pub(crate) rename: bool,
     /// Look and say what would be done, write nothing
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
@@ -198,26 +204,75 @@ pub(crate) struct ApplyArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct StripArgs {
+    /// Files and folders; folders are searched with everything inside
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Output file, or folder; beside the input if absent
+    #[arg(short, long, value_name = "FILE|DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Put the clean file in the place of the original, after its audit
+    #[arg(long, conflicts_with_all = ["output", "rename"])]
+    pub(crate) in_place: bool,
+    /// With --in-place: keep the original as NAME.original.EXT
+    #[arg(long, requires = "in_place")]
+    pub(crate) backup: bool,
+    /// Give outputs random names that say nothing of the originals'
+    #[arg(long)]
+    pub(crate) rename: bool,
+    /// What to do with a member of an archive that cannot be cleaned
+    #[arg(long, value_name = "WHAT", default_value = "abort")]
+    pub(crate) unknown: UnknownArg,
+    /// Fail where picture or sound would have to be coded again
+    #[arg(long)]
+    pub(crate) no_reencode: bool,
+    /// Quality of what has to be coded again, 1 (small) to 100 (best)
+    #[arg(long, value_name = "1-100", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(crate) quality: Option<u8>,
+    /// Publish under the final name in spite of doubts
+    #[arg(long)]
+    pub(crate) accept_uncertain: bool,
+    /// Write a report of the run (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Put the names of the originals into the report
+    #[arg(long, requires = "report")]
+    pub(crate) report_names: bool,
+    /// Files worked on at the same time
+    #[arg(short, long, value_name = "N", value_parser = parse_jobs)]
+    pub(crate) jobs: Option<usize>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// Files to look at
+    /// Files and folders to look at
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Files read at the same time
+    #[arg(short, long, value_name = "N", value_parser = parse_jobs)]
+    pub(crate) jobs: Option<usize>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditArgs {
-    /// Finished files
-    #[arg(required = true, value_name = "FILE")]
+    /// Finished files, and folders of them
+    #[arg(required_unless_present = "link", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// The plan by which the file was written
     #[arg(long, value_name = "PLAN")]
     pub(crate) plan: Option<PathBuf>,
-    /// The original, to compare timestamps with
-    #[arg(long, value_name = "FILE", requires = "plan")]
+    /// Say what ties the files of this folder to one source; nothing else
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "plan", "against"])]
+    pub(crate) link: Option<PathBuf>,
+    /// The original: nothing of its metadata may be in the file
+    #[arg(long, value_name = "ORIGINAL")]
     pub(crate) against: Option<PathBuf>,
     /// Confidence from which a face counts as visible
     #[arg(short, long, value_name = "CONFIDENCE", default_value_t = 0.4)]
     pub(crate) threshold: f32,
+    /// Files read at the same time
+    #[arg(short, long, value_name = "N", value_parser = parse_jobs)]
+    pub(crate) jobs: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -246,6 +301,10 @@ pub(crate) enum SchemaArg {
     Report,
     /// What `inspect --json` prints.
     Inventory,
+    /// What `audit --json` prints.
+    Audit,
+    /// What `audit --link --json` prints.
+    Links,
 }
 
 /// A value enum of the command line for one of the library's.
@@ -291,6 +350,16 @@ mirrored! {
         Drop => AudioPolicy::Drop,
         /// Sound is encoded anew; voices stay recognisable.
         Keep => AudioPolicy::Keep,
+    }
+}
+
+mirrored! {
+    /// [`UnknownMember`] on the command line.
+    UnknownArg => UnknownMember {
+        /// The whole archive fails.
+        Abort => UnknownMember::Abort,
+        /// The member is left out, and said so.
+        Omit => UnknownMember::Omit,
     }
 }
 
@@ -362,6 +431,13 @@ fn parse_time(text: &str) -> Result<i64, String> {
         return Err(wrong());
     }
     Ok((seconds * 1e6).round() as i64)
+}
+
+fn parse_jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if (1..=64).contains(&n) => Ok(n),
+        _ => Err("write a number between 1 and 64".to_owned()),
+    }
 }
 
 fn parse_scale(text: &str) -> Result<(u32, u32), String> {

@@ -1,114 +1,186 @@
 //! `audit`: attacking a finished file.
 
 use super::args::AuditArgs;
+use super::inspect::name_of;
+use super::links::links;
 use super::plan_file;
-use super::redact::start_workers;
-use super::terminal::{Problem, Terminal};
+use super::redact::{cores, start_workers};
+use super::terminal::{Paint, Problem, Terminal};
 use fernseed::exit::Exit;
 use fernseed::host::job::{limits, open_input};
-use fernseed::host::workers::{Silent, WorkerError};
-use fernseed::protocol::{Role, Task};
+use fernseed::host::listing::{Listed, list};
+use fernseed::host::pool::in_order;
+use fernseed::host::workers::{Silent, WorkerError, Workers};
+use fernseed::protocol::{FailureKind, Role, Task};
+use fernseed::report::AuditLine;
 use fernseed_core::finding::{Finding, Severity, Verdict};
+use fernseed_core::plan::Plan;
 use fernseed_core::time::clock;
-use serde::Serialize;
+use fernseed_scrub::OutputKind;
+use std::cmp::Reverse;
 use std::os::fd::AsFd;
 
-/// One line of `audit --json`.
-#[derive(Debug, Serialize)]
-struct Line {
-    file: String,
-    verdict: Verdict,
-    findings: Vec<Finding>,
-    structures: Vec<String>,
-}
+/// Findings of one weight that are printed without `-v`.
+const MAX_PRINTED: usize = 12;
 
 pub(crate) fn audit(args: &AuditArgs, out: &Terminal) -> Result<Exit, Problem> {
     if !(0.05..=1.0).contains(&args.threshold) {
         return Err(Problem::usage("--threshold must be between 0.05 and 1"));
     }
+    if let Some(folder) = &args.link {
+        return links(folder, args.jobs, out);
+    }
     let plan = args.plan.as_deref().map(plan_file::read).transpose()?;
-    let original = match &args.against {
-        None => None,
-        Some(path) => {
-            Some(open_input(path).map_err(|e| Problem::input(format!("{}: {e}", path.display())))?)
-        }
-    };
-    let workers = start_workers()?;
+    if let Some(path) = &args.against {
+        open_input(path).map_err(|e| Problem::input(format!("{}: {e}", path.display())))?;
+    }
+    let (files, failed) = list(&args.files);
     let mut exit = Exit::Clean;
-    for path in &args.files {
-        let name = fernseed_sandbox::printable(&path.to_string_lossy(), 300);
-        let file = match open_input(path) {
-            Ok(file) => file,
-            Err(error) => {
-                out.error(&format!("{name}: {error}"));
-                exit = exit.max(Exit::Input);
-                continue;
-            }
-        };
-        let task = Task::Audit {
-            plan: plan.clone(),
-            with_original: original.is_some(),
-            threshold: args.threshold,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-        };
-        let mut files = vec![file.as_fd()];
-        if let Some(original) = &original {
-            files.extend([original.as_fd(), original.as_fd()]);
-        }
-        match workers.run(Role::Audit, &files, &task, limits(), &mut Silent) {
-            Ok(said) => {
-                let verdict = Verdict::of(&said.findings);
-                exit = exit.max(match verdict {
+    for error in failed {
+        out.error(&error.to_string());
+        exit = exit.max(Exit::Input);
+    }
+    let workers = start_workers()?;
+    let jobs = args.jobs.unwrap_or_else(cores).min(files.len().max(1));
+    let job = Job { workers: &workers, args, plan, threads: (cores() / jobs).max(1) };
+    in_order(
+        &files,
+        jobs,
+        &|| workers.interrupted(),
+        &|file| job.audit(file),
+        &mut |file, line| match line {
+            Ok(line) => {
+                exit = exit.max(match line.verdict {
                     Verdict::Clean => Exit::Clean,
                     Verdict::NeedsReview => Exit::Look,
                     Verdict::Failed => Exit::Withheld,
                 });
-                let line = Line {
-                    file: name,
-                    verdict,
-                    findings: said.findings,
-                    structures: said.contents,
-                };
-                if out.json { out.json(&line)? } else { print(out, &line) }
+                if !out.json {
+                    print(out, &line);
+                } else if let Err(problem) = out.json(&line) {
+                    out.problem(&problem);
+                }
             }
-            Err(WorkerError::Interrupted) => return Ok(Exit::Interrupted),
-            Err(error) => {
-                out.error(&format!("{name}: {error}"));
+            Err(Skip::Interrupted) => {}
+            Err(Skip::NoMedia) if file.from_folder => {
+                out.say(&format!("{}: skipped, of no known format", name_of(file)));
+            }
+            Err(Skip::NoMedia) => {
+                out.error(&format!("{}: is of no known format", name_of(file)));
                 exit = exit.max(Exit::Input);
             }
-        }
-    }
-    Ok(exit)
+            Err(Skip::Failed(why)) => {
+                out.error(&format!("{}: {why}", name_of(file)));
+                exit = exit.max(Exit::Input);
+            }
+        },
+    );
+    let interrupted = if workers.interrupted() { Exit::Interrupted } else { Exit::Clean };
+    Ok(exit.max(interrupted))
 }
 
-fn print(out: &Terminal, line: &Line) {
-    let word = match line.verdict {
-        Verdict::Clean => "clean",
-        Verdict::NeedsReview => "a person must look",
-        Verdict::Failed => "FAILED",
-    };
-    out.result(&format!("{}: {word}", line.file));
-    for finding in &line.findings {
-        let mark = match finding.severity {
-            Severity::Info | Severity::Notice => "note",
-            Severity::Doubt => "LOOK",
-            Severity::Failure => "FAILED",
+/// Why there is nothing to say about a file.
+enum Skip {
+    Interrupted,
+    NoMedia,
+    Failed(String),
+}
+
+struct Job<'a> {
+    workers: &'a Workers,
+    args: &'a AuditArgs,
+    plan: Option<Plan>,
+    threads: usize,
+}
+
+impl Job<'_> {
+    fn audit(&self, file: &Listed) -> Result<AuditLine, Skip> {
+        let failed = |e: &dyn std::fmt::Display| Skip::Failed(e.to_string());
+        let open = open_input(&file.path).map_err(|e| failed(&e))?;
+        // Opened anew for each file: a handle's position is shared.
+        let original =
+            self.args.against.as_deref().map(open_input).transpose().map_err(|e| failed(&e))?;
+        let task = Task::Audit {
+            plan: self.plan.clone(),
+            with_original: original.is_some(),
+            threshold: self.args.threshold,
+            threads: self.threads,
         };
-        let mut at = String::new();
-        if let Some(seconds) = finding.place.seconds {
-            at = format!(" at {}", clock(seconds));
+        let mut files = vec![open.as_fd()];
+        if let Some(original) = &original {
+            files.extend([original.as_fd(), original.as_fd()]);
         }
-        if let Some(structure) = &finding.place.structure {
-            at = format!("{at} in {structure}");
+        let said = match self.workers.run(Role::Audit, &files, &task, limits(), &mut Silent) {
+            Ok(said) => said,
+            Err(WorkerError::Interrupted) => return Err(Skip::Interrupted),
+            Err(WorkerError::Failed(f)) if f.kind == FailureKind::NotMedia => {
+                return Err(Skip::NoMedia);
+            }
+            Err(error) => return Err(failed(&error)),
+        };
+        let mut findings = said.findings;
+        findings.sort_by_key(|f| Reverse(f.severity));
+        let (container, unclaimed, structures) =
+            said.contents.map_or((OutputKind::Unknown, 0, Vec::new()), |c| {
+                (c.container, c.unclaimed, c.structures)
+            });
+        Ok(AuditLine {
+            file: name_of(file),
+            verdict: Verdict::of(&findings),
+            container,
+            unclaimed,
+            findings,
+            structures,
+            checked: said.checked,
+        })
+    }
+}
+
+fn print(out: &Terminal, line: &AuditLine) {
+    let (word, paint) = match line.verdict {
+        Verdict::Clean => ("clean", Paint::Good),
+        Verdict::NeedsReview => ("a person must look", Paint::Doubt),
+        Verdict::Failed => ("FAILED", Paint::Bad),
+    };
+    out.result(&format!("{}: {}", out.paint(Paint::Strong, &line.file), out.paint(paint, word)));
+    let mut rest = line.findings.as_slice();
+    while let Some(first) = rest.first() {
+        let same = rest.iter().take_while(|f| f.severity == first.severity).count();
+        let (group, after) = rest.split_at(same);
+        rest = after;
+        let shown = if out.verbose { same } else { MAX_PRINTED };
+        for finding in group.iter().take(shown) {
+            out.result(&format!("  {}", sentence(out, finding)));
         }
-        if let Some((from, to)) = finding.place.bytes {
-            at = format!("{at}, bytes {from}–{to}");
+        if same > shown {
+            out.result(&format!("  and {} more like these (-v lists all)", same - shown));
         }
-        out.result(&format!("  {mark}{at}: {}", finding.message));
     }
     if out.verbose {
-        for structure in &line.structures {
-            out.result(&format!("  {structure}"));
+        for s in &line.structures {
+            out.result(&format!("  {} {}..{}", s.path, s.start, s.end));
+        }
+        for checked in &line.checked {
+            out.result(&format!("  looked at: {checked}"));
         }
     }
+}
+
+fn sentence(out: &Terminal, finding: &Finding) -> String {
+    let (mark, paint) = match finding.severity {
+        Severity::Info | Severity::Notice => ("note", Paint::Plain),
+        Severity::Doubt => ("LOOK", Paint::Doubt),
+        Severity::Failure => ("FAILED", Paint::Bad),
+    };
+    let mut at = String::new();
+    if let Some(seconds) = finding.place.seconds {
+        at = format!(" at {}", clock(seconds));
+    }
+    if let Some(structure) = &finding.place.structure {
+        at = format!("{at} in {structure}");
+    }
+    if let Some((from, to)) = finding.place.bytes {
+        at = format!("{at}, bytes {from}–{to}");
+    }
+    format!("{}{}: {}", out.paint(paint, mark), out.paint(Paint::Faint, &at), finding.message)
 }

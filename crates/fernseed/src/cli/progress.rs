@@ -44,8 +44,9 @@ impl<'a> Bars<'a> {
     }
 }
 
-impl Display for Bars<'_> {
-    fn begin(&self, input: &Input) -> Box<dyn Listener> {
+impl Bars<'_> {
+    /// Work on a file begins.
+    pub(crate) fn begin_file(&self, input: &Input) -> Box<dyn Listener> {
         let name = input.path.file_name().unwrap_or_default().to_string_lossy();
         let name = fernseed_sandbox::printable(&name, 40);
         let bar = self.all.add(ProgressBar::new_spinner().with_message(name));
@@ -53,11 +54,22 @@ impl Display for Bars<'_> {
         Box::new(Bar { bar })
     }
 
-    fn end(&self, input: &Input, finished: &Finished) {
+    /// Work on a file has ended; `show` prints what became of it.
+    pub(crate) fn end_file(&self, show: impl FnOnce()) {
         if let Some(overall) = &self.overall {
             overall.inc(1);
         }
-        self.all.suspend(|| show(self.out, input, finished, self.words_to_stderr));
+        self.all.suspend(show);
+    }
+}
+
+impl Display for Bars<'_> {
+    fn begin(&self, input: &Input) -> Box<dyn Listener> {
+        self.begin_file(input)
+    }
+
+    fn end(&self, input: &Input, finished: &Finished) {
+        self.end_file(|| show(self.out, input, finished, self.words_to_stderr));
     }
 }
 

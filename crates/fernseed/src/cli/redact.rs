@@ -10,6 +10,7 @@ use fernseed::host::batch::{self, exit_of};
 use fernseed::host::inputs::{Destination, Input, InputError, collect, create_folders};
 use fernseed::host::interrupt::Interrupt;
 use fernseed::host::job::{Finished, Settings};
+use fernseed::host::naming;
 use fernseed::host::workers::Workers;
 use fernseed::protocol::OutputOptions;
 use fernseed::report::{FileReport, ModelUsed, REPORT_VERSION, Report, Status};
@@ -17,6 +18,7 @@ use fernseed_core::plan::KeptSpan;
 use fernseed_core::policy::{AudioPolicy, Policy};
 use fernseed_sandbox::Level;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Files in one batch share the cores; a single one gets them all.
 const MAX_JOBS: usize = 64;
@@ -26,12 +28,16 @@ pub(crate) fn redact(args: &RedactArgs, out: &Terminal) -> Result<Exit, Problem>
     let to = Destination {
         path: args.output.output.clone(),
         format: args.output.format.map(Into::into),
+        ..Destination::default()
     };
-    let collected = collect(&args.inputs, &to).map_err(Problem::usage)?;
+    let mut collected = collect(&args.inputs, &to).map_err(Problem::usage)?;
     let mut exit = Exit::Clean;
     for (_, error) in &collected.failed {
         out.error(&error.to_string());
         exit = exit.max(Exit::Input);
+    }
+    if args.rename {
+        naming::rename_all(&mut collected.inputs).map_err(Problem::io)?;
     }
     if !args.dry_run {
         create_folders(&collected.inputs).map_err(Problem::io)?;
@@ -45,6 +51,7 @@ pub(crate) fn redact(args: &RedactArgs, out: &Terminal) -> Result<Exit, Problem>
         accept_uncertain: args.output.accept_uncertain,
         dry_run: args.dry_run,
         names: args.output.report_names,
+        sidecars: Arc::default(),
         policy,
     };
     let workers = start_workers()?;
@@ -81,6 +88,7 @@ pub(crate) fn scan(args: &ScanArgs, out: &Terminal) -> Result<Exit, Problem> {
         accept_uncertain: false,
         dry_run: true,
         names: false,
+        sidecars: Arc::default(),
         policy,
     };
     let inputs = [lone_input(&args.input, &Destination::default())?];
@@ -100,6 +108,7 @@ pub(crate) fn apply(args: &ApplyArgs, out: &Terminal) -> Result<Exit, Problem> {
     let to = Destination {
         path: args.output.output.clone(),
         format: args.output.format.map(Into::into),
+        ..Destination::default()
     };
     let inputs = [lone_input(&args.input, &to)?];
     create_folders(&inputs).map_err(Problem::io)?;
@@ -108,6 +117,7 @@ pub(crate) fn apply(args: &ApplyArgs, out: &Terminal) -> Result<Exit, Problem> {
         accept_uncertain: args.output.accept_uncertain,
         dry_run: false,
         names: args.output.report_names,
+        sidecars: Arc::default(),
         policy: plan.policy.clone(),
     };
     warn_of_weak_choices(&plan.policy, out);
@@ -142,9 +152,20 @@ fn lone_input(path: &Path, to: &Destination) -> Result<Input, Problem> {
         .ok_or_else(|| Problem::input(format!("{}: no such file", path.display())))
 }
 
+/// Workers for everything.
 pub(crate) fn start_workers() -> Result<Workers, Problem> {
+    start(Level::B)
+}
+
+/// Workers that mostly read structure, in safe Rust: they may run where
+/// decoders may not.
+pub(crate) fn start_readers() -> Result<Workers, Problem> {
+    start(Level::C)
+}
+
+fn start(least: Level) -> Result<Workers, Problem> {
     let interrupt = Interrupt::install().map_err(Problem::io)?;
-    Workers::start(interrupt, Level::B).map_err(|e| {
+    Workers::start(interrupt, least).map_err(|e| {
         Problem::io(format!("cannot start the sandboxed worker: {e}; see `fernseed doctor`"))
     })
 }
@@ -212,11 +233,11 @@ fn named_format(path: &Path) -> Option<fernseed::protocol::OutputFormat> {
     fernseed::protocol::OutputFormat::from_extension(&path.extension()?.to_string_lossy())
 }
 
-fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn jobs(asked: Option<usize>, files: usize) -> usize {
+pub(crate) fn jobs(asked: Option<usize>, files: usize) -> usize {
     asked.unwrap_or_else(cores).clamp(1, MAX_JOBS).min(files.max(1))
 }
 
@@ -228,28 +249,36 @@ fn write_report(
     out: &Terminal,
 ) -> Result<(), Problem> {
     let Some(path): Option<&PathBuf> = args.report.as_ref() else { return Ok(()) };
+    let named_by_user = args.output.as_deref().and_then(named_format).is_some();
+    let names = args.report_names || named_by_user;
+    let files = done.into_iter().map(|f| f.report).collect();
+    write_report_of(path, names, models(), Some(policy.clone()), files, exit, out)
+}
+
+/// Writes the report of a run. Unless `names`, names of outputs that hold
+/// the originals' are left out.
+pub(crate) fn write_report_of(
+    path: &Path,
+    names: bool,
+    models: Vec<ModelUsed>,
+    policy: Option<Policy>,
+    files: Vec<FileReport>,
+    exit: Exit,
+    out: &Terminal,
+) -> Result<(), Problem> {
+    let nameless = |f: FileReport| if names { f } else { FileReport { output: None, ..f } };
     let report = Report {
         version: REPORT_VERSION,
         program: concat!("fernseed ", env!("CARGO_PKG_VERSION")).to_owned(),
-        models: models(),
-        policy: policy.clone(),
-        files: done.into_iter().map(|f| nameless(f.report, args)).collect(),
+        models,
+        policy,
+        files: files.into_iter().map(nameless).collect(),
         exit_code: exit as u8,
     };
     let text = serde_json::to_string_pretty(&report).map_err(Problem::io)?;
     plan_file::write_new(path, &text)?;
     out.say(&format!("The report is in {}.", path.display()));
     Ok(())
-}
-
-/// Takes the output's name out of a report if it holds the original's,
-/// unless the user asked for names.
-fn nameless(report: FileReport, args: &OutputArgs) -> FileReport {
-    let named_by_user = args.output.as_deref().and_then(named_format).is_some();
-    if args.report_names || named_by_user {
-        return report;
-    }
-    FileReport { output: None, ..report }
 }
 
 /// The models that looked.

@@ -67,6 +67,24 @@ fn lines(name: &str, report: &FileReport, verbose: bool) -> Vec<String> {
             out.push(format!("    {}: {} ({})", item.category, item.what, item.path));
         }
     }
+    out.extend(finding_lines(report, verbose));
+    if report.status == Status::Held {
+        out.push(
+            "  Look at the places above. If all is well, run again with --accept-uncertain; if \
+             not, edit the plan (`fernseed scan`, `fernseed apply`)."
+                .to_owned(),
+        );
+    }
+    if !report.not_protected.is_empty() {
+        out.push("  Not protected:".to_owned());
+        out.extend(report.not_protected.iter().map(|l| format!("    {l}")));
+    }
+    out
+}
+
+/// What was noticed, a line each.
+pub(crate) fn finding_lines(report: &FileReport, verbose: bool) -> Vec<String> {
+    let mut out = Vec::new();
     for finding in report.findings.iter().filter(|f| f.code != FindingCode::NothingFound) {
         let mark = match finding.severity {
             Severity::Info if !verbose => continue,
@@ -82,17 +100,6 @@ fn lines(name: &str, report: &FileReport, verbose: bool) -> Vec<String> {
             _ => String::new(),
         };
         out.push(format!("  {mark}{at}: {}", finding.message));
-    }
-    if report.status == Status::Held {
-        out.push(
-            "  Look at the places above. If all is well, run again with --accept-uncertain; if \
-             not, edit the plan (`fernseed scan`, `fernseed apply`)."
-                .to_owned(),
-        );
-    }
-    if !report.not_protected.is_empty() {
-        out.push("  Not protected:".to_owned());
-        out.extend(report.not_protected.iter().map(|l| format!("    {l}")));
     }
     out
 }
@@ -129,7 +136,7 @@ fn region(rect: Rect, size: Option<Size>) -> String {
     format!("first at the {row} {column}")
 }
 
-fn dropped_line(report: &FileReport) -> String {
+pub(crate) fn dropped_line(report: &FileReport) -> String {
     if report.metadata_dropped.is_empty() {
         return "No metadata was found; the output carries none.".to_owned();
     }

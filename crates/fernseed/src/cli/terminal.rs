@@ -13,6 +13,19 @@ pub(crate) struct Terminal {
     pub(crate) verbose: bool,
     /// True if progress bars are shown.
     pub(crate) progress: bool,
+    /// True if standard output takes colours.
+    colour: bool,
+}
+
+/// How a word is drawn on a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paint {
+    Plain,
+    Strong,
+    Faint,
+    Good,
+    Doubt,
+    Bad,
 }
 
 /// A problem that ends the command.
@@ -43,7 +56,27 @@ impl Terminal {
             When::Never => false,
             When::Auto => std::io::stderr().is_terminal() && !global.quiet,
         };
-        Self { json: global.json, quiet: global.quiet, verbose: global.verbose, progress }
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+            && std::env::var_os("TERM").is_none_or(|v| v != "dumb");
+        let colour = wanted && !global.json && std::io::stdout().is_terminal();
+        Self { json: global.json, quiet: global.quiet, verbose: global.verbose, progress, colour }
+    }
+
+    /// The text, coloured if a person looks at a terminal.
+    pub(crate) fn paint(&self, paint: Paint, text: &str) -> String {
+        let code = match paint {
+            Paint::Plain => return text.to_owned(),
+            Paint::Strong => 1,
+            Paint::Faint => 2,
+            Paint::Good => 32,
+            Paint::Doubt => 33,
+            Paint::Bad => 31,
+        };
+        if self.colour && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// A line for people on standard output; silent with `--json` and `-q`.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Marks in the names of our own outputs, so that a second run over a folder
 /// leaves them alone.
-const OWN_MARKS: [&str; 2] = [".redacted.", ".needs-review."];
+const OWN_MARKS: [&str; 3] = [".redacted.", ".stripped.", ".needs-review."];
 
 /// One file to work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub struct Target {
     pub stem: OsString,
     /// True if the user named the output file.
     pub exact: bool,
+    /// True if the stem is the whole name but for the extension: a random
+    /// name needs no mark.
+    pub plain: bool,
     /// The format the user asked for.
     pub format: Option<OutputFormat>,
 }
@@ -37,23 +40,43 @@ impl Target {
     /// Name of the published file.
     #[must_use]
     pub fn published_name(&self, format: OutputFormat) -> OsString {
-        if self.exact { self.stem.clone() } else { self.marked("redacted", format) }
+        self.name("redacted", format.extension())
+    }
+
+    /// Name of a published file that went through another command.
+    #[must_use]
+    pub fn name(&self, mark: &str, extension: &str) -> OsString {
+        if self.exact {
+            self.stem.clone()
+        } else if self.plain {
+            let mut name = self.stem.clone();
+            name.push(format!(".{extension}"));
+            name
+        } else {
+            self.marked(mark, extension)
+        }
     }
 
     /// Name of a file that is held for review.
     #[must_use]
     pub fn held_name(&self, format: OutputFormat) -> OsString {
-        self.marked("needs-review", format)
+        self.held(format.extension())
     }
 
-    fn marked(&self, mark: &str, format: OutputFormat) -> OsString {
+    /// Name of a held file with this extension.
+    #[must_use]
+    pub fn held(&self, extension: &str) -> OsString {
+        self.marked("needs-review", extension)
+    }
+
+    fn marked(&self, mark: &str, extension: &str) -> OsString {
         let stem = if self.exact {
             Path::new(&self.stem).file_stem().unwrap_or(&self.stem)
         } else {
             self.stem.as_os_str()
         };
         let mut name = stem.to_owned();
-        name.push(format!(".{mark}.{}", format.extension()));
+        name.push(format!(".{mark}.{extension}"));
         name
     }
 }
@@ -65,6 +88,8 @@ pub struct Destination {
     pub path: Option<PathBuf>,
     /// `--format`, if given.
     pub format: Option<OutputFormat>,
+    /// True if an output may be of any format, since it keeps the input's.
+    pub any_format: bool,
 }
 
 /// Why the inputs make no sense.
@@ -140,7 +165,7 @@ pub fn collect(paths: &[PathBuf], to: &Destination) -> Result<Collected, InputEr
         if paths.len() != 1 || paths.first().is_some_and(|p| p.is_dir()) {
             return Err(InputError::ManyIntoOne(file.to_owned()));
         }
-        if extension_format(file).is_none() {
+        if extension_format(file).is_none() && !to.any_format {
             return Err(InputError::UnknownOutput(file.to_owned()));
         }
     }
@@ -235,7 +260,7 @@ fn target_of(
     if let Some(file) = one_file {
         let stem = file.file_name().unwrap_or(OsStr::new("output")).to_owned();
         let format = extension_format(file);
-        return Target { folder: parent(file), stem, exact: true, format };
+        return Target { folder: parent(file), stem, exact: true, plain: false, format };
     }
     let stem = path.file_stem().unwrap_or(OsStr::new("output")).to_owned();
     let folder = match &to.path {
@@ -246,7 +271,7 @@ fn target_of(
             out.join(inner.unwrap_or_default())
         }
     };
-    Target { folder, stem, exact: false, format: to.format }
+    Target { folder, stem, exact: false, plain: false, format: to.format }
 }
 
 fn refuse_nested(input: &Path, to: &Destination) -> Result<(), InputError> {
@@ -330,7 +355,7 @@ mod tests {
             touch(&root.join(name));
         }
         let out = dir.path().join("out");
-        let to = Destination { path: Some(out.clone()), format: None };
+        let to = Destination { path: Some(out.clone()), ..Destination::default() };
         let got = collect(std::slice::from_ref(&root), &to).unwrap();
         let folders: Vec<_> = got.inputs.iter().map(|i| i.target.folder.clone()).collect();
         assert_eq!(folders, [out.clone(), out.join("sub")]);
@@ -341,7 +366,7 @@ mod tests {
     fn an_output_inside_an_input_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         touch(&dir.path().join("a.jpg"));
-        let to = Destination { path: Some(dir.path().join("deep/out")), format: None };
+        let to = Destination { path: Some(dir.path().join("deep/out")), ..Destination::default() };
         let error = collect(&[dir.path().to_owned()], &to).unwrap_err();
         assert!(matches!(error, InputError::OutputInsideInput { .. }), "{error}");
     }
@@ -359,7 +384,7 @@ mod tests {
             .map(|i| i.target.published_name(OutputFormat::Png).to_string_lossy().to_lowercase())
             .collect();
         assert_eq!(names.len(), 3, "{names:?}");
-        let to = Destination { path: Some(dir.path().join("out")), format: None };
+        let to = Destination { path: Some(dir.path().join("out")), ..Destination::default() };
         let twice = [dir.path().join("a.jpg"), dir.path().join("a.jpg")];
         let got = collect(&twice, &to).unwrap();
         assert_eq!((got.inputs.len(), got.failed.len()), (1, 1));
@@ -371,12 +396,12 @@ mod tests {
         let (a, b) = (dir.path().join("a.jpg"), dir.path().join("b.jpg"));
         touch(&a);
         touch(&b);
-        let to = Destination { path: Some(dir.path().join("c.jpg")), format: None };
+        let to = Destination { path: Some(dir.path().join("c.jpg")), ..Destination::default() };
         assert!(matches!(collect(&[a.clone(), b], &to), Err(InputError::ManyIntoOne(_))));
         let got = collect(std::slice::from_ref(&a), &to).unwrap();
         assert_eq!(got.inputs[0].target.published_name(OutputFormat::Jpeg), "c.jpg");
         assert_eq!(got.inputs[0].target.held_name(OutputFormat::Jpeg), "c.needs-review.jpg");
-        let to = Destination { path: Some(dir.path().join("c.docx")), format: None };
+        let to = Destination { path: Some(dir.path().join("c.docx")), ..Destination::default() };
         assert!(matches!(collect(&[a], &to), Err(InputError::UnknownOutput(_))));
     }
 

@@ -3,6 +3,7 @@
 
 use super::inputs::Input;
 use super::publish::{PendingOutput, PublishError};
+use super::sidecars::Sidecars;
 use super::workers::{Flow, Listener, Said, WorkerError, Workers};
 use crate::protocol::{
     Failure, FailureKind, OutputFormat, OutputOptions, Phase, Role, SourceFacts, Task,
@@ -17,6 +18,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Times that the output is redone because the audit still saw somebody.
@@ -40,6 +42,8 @@ pub struct Settings {
     pub dry_run: bool,
     /// Put names of originals into the report.
     pub names: bool,
+    /// What lies beside the inputs.
+    pub sidecars: Arc<Sidecars>,
 }
 
 /// A file's report, and its plan if it got that far.
@@ -59,20 +63,23 @@ pub fn redact(
     settings: &Settings,
     listener: &mut dyn Listener,
 ) -> Finished {
-    let mut report = empty_report(&input.path, settings);
+    let mut report = empty_report(&input.path, settings.names);
     let outcome = attempt(workers, input, plan, settings, listener, &mut report);
     let plan = match outcome {
         Ok(plan) => plan,
         Err(stop) => {
-            stop.write_into(&mut report, input);
+            stop.write_into(&mut report, input, words::hint);
             None
         }
     };
+    if report.failure.is_none() && report.status != Status::Skipped {
+        report.findings.extend(super::strip::beside(&settings.sidecars.of(&input.path)));
+    }
     Finished { report, plan }
 }
 
 /// Why a file did not get to its verdict.
-enum Stop {
+pub(super) enum Stop {
     Worker(WorkerError),
     Publish(PublishError),
     Open(OpenError),
@@ -112,7 +119,12 @@ impl From<PublishError> for Stop {
 }
 
 impl Stop {
-    fn write_into(self, report: &mut FileReport, input: &Input) {
+    pub(super) fn write_into(
+        self,
+        report: &mut FileReport,
+        input: &Input,
+        hint: fn(FailureKind) -> &'static str,
+    ) {
         let (kind, message) = match self {
             Self::Worker(WorkerError::Interrupted) => {
                 report.status = Status::Interrupted;
@@ -125,7 +137,7 @@ impl Stop {
                 return;
             }
             Self::Worker(error) => {
-                let hint = words::hint(error.kind());
+                let hint = hint(error.kind());
                 (error.kind(), format!("{error}{hint}"))
             }
             Self::Publish(error) => (FailureKind::Io, error.to_string()),
@@ -336,7 +348,7 @@ pub fn limits() -> WorkerLimits {
     }
 }
 
-fn no_answer(what: &str) -> WorkerError {
+pub(super) fn no_answer(what: &str) -> WorkerError {
     WorkerError::Misbehaved(format!("did not say {what}"))
 }
 
@@ -344,9 +356,9 @@ fn take_plan(said: &mut Said) -> Result<Plan, Stop> {
     said.plan.take().ok_or_else(|| no_answer("its plan").into())
 }
 
-fn empty_report(path: &Path, settings: &Settings) -> FileReport {
+pub(super) fn empty_report(path: &Path, names: bool) -> FileReport {
     FileReport {
-        input: settings.names.then(|| path.to_string_lossy().into_owned()),
+        input: names.then(|| path.to_string_lossy().into_owned()),
         output: None,
         status: Status::Failed,
         verdict: Verdict::Failed,
@@ -356,6 +368,7 @@ fn empty_report(path: &Path, settings: &Settings) -> FileReport {
         size: None,
         frames: None,
         seconds: None,
+        stripped: None,
         hidden: Vec::new(),
         metadata_dropped: Vec::new(),
         findings: Vec::new(),
@@ -375,7 +388,7 @@ fn note_source(report: &mut FileReport, said: &Said) {
     report.metadata_dropped = said.inventory.iter().flat_map(|i| &i.items).map(dropped).collect();
 }
 
-fn dropped(item: &fernseed_scrub::Item) -> Dropped {
+pub(super) fn dropped(item: &fernseed_scrub::Item) -> Dropped {
     Dropped {
         category: words::category(item.category).to_owned(),
         what: item.what.clone(),

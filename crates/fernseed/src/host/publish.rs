@@ -15,6 +15,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
+mod replace;
+
+pub use replace::{Identity, Replaced};
+
 /// Modification time of every output, seconds since 1970: 2000-01-01. The
 /// time of work is nobody's business.
 const NEUTRAL_TIME: i64 = 946_684_800;
@@ -36,6 +40,9 @@ pub enum PublishError {
     /// Something already has the name.
     #[error("{} already exists; remove it or choose another name with -o", .0.display())]
     Exists(PathBuf),
+    /// The file to be replaced is not the one that was read.
+    #[error("{} was changed or replaced meanwhile, or is a link; it was left as it is", .0.display())]
+    Changed(PathBuf),
     /// The disk is full.
     #[error("no space left in {}; free some and run again", .0.display())]
     NoSpace(PathBuf),

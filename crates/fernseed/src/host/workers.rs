@@ -1,14 +1,14 @@
 //! Running one task in one sealed worker and collecting what it says.
 
 use super::interrupt::Interrupt;
-use crate::protocol::{Event, Failure, FailureKind, Phase, Role, SourceFacts, Task};
+use crate::protocol::{Contents, Event, Failure, FailureKind, Phase, Role, SourceFacts, Task};
 use fernseed_core::finding::Finding;
 use fernseed_core::plan::{Plan, Redaction};
 use fernseed_sandbox::attack::AttackResult;
 use fernseed_sandbox::{
     Level, MAX_PLAN_MESSAGE, Posture, SandboxError, WorkerLimits, Zygote, ZygoteConfig, printable,
 };
-use fernseed_scrub::Inventory;
+use fernseed_scrub::{Inventory, LinkFacts, Stripped};
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -39,8 +39,14 @@ pub struct Said {
     pub plan: Option<Plan>,
     /// Whom the audit still sees.
     pub missed: Vec<Redaction>,
-    /// What an audited file holds.
-    pub contents: Vec<String>,
+    /// What the bytes of an audited file belong to.
+    pub contents: Option<Contents>,
+    /// What a stripped file is.
+    pub stripped: Option<Stripped>,
+    /// What ties a file to others.
+    pub facts: Option<LinkFacts>,
+    /// What an auditor looked at, in plain words.
+    pub checked: Vec<String>,
     /// Forbidden acts and what came of them.
     pub attack: Vec<AttackResult>,
     /// Which sandbox layers held.
@@ -112,6 +118,8 @@ impl Listener for Silent {
 
 impl Workers {
     /// Starts the fork server: this same program under its hidden command.
+    /// Workers below `least` are refused, those that decode below
+    /// [`Level::B`] in any case.
     ///
     /// # Errors
     /// [`SandboxError`] if it cannot be started.
@@ -142,6 +150,10 @@ impl Workers {
     ) -> Result<Said, WorkerError> {
         let mut worker = self.zygote.spawn_worker(role as u8, files, limits).map_err(misbehaved)?;
         let posture = worker.posture().clone();
+        if role.decodes() {
+            // Before the task: the worker has not opened its files yet.
+            posture.ensure_at_least(Level::B).map_err(WorkerError::Sandbox)?;
+        }
         let mut said = Said { posture: Some(posture), ..Said::default() };
         worker.control().send(task).map_err(misbehaved)?;
         let mut heard = Instant::now();
@@ -173,8 +185,28 @@ impl Workers {
                 }
                 Event::Plan(plan) => said.plan = Some(*plan),
                 Event::Missed(list) => said.missed = list,
-                Event::Contents(list) => {
-                    said.contents = list.iter().map(|l| printable(l, MAX_TEXT)).collect();
+                Event::Account(mut contents) => {
+                    for structure in &mut contents.structures {
+                        structure.path = printable(&structure.path, MAX_TEXT);
+                    }
+                    said.contents = Some(contents);
+                }
+                Event::Stripped(mut stripped) => {
+                    stripped.container = printable(&stripped.container, MAX_TEXT);
+                    for note in &mut stripped.notes {
+                        *note = printable(note, MAX_TEXT);
+                    }
+                    said.stripped = Some(stripped);
+                }
+                Event::Facts(mut facts) => {
+                    facts.container = printable(&facts.container, MAX_TEXT);
+                    for one in &mut facts.traits {
+                        one.value = printable(&one.value, MAX_TEXT);
+                    }
+                    said.facts = Some(facts);
+                }
+                Event::Checked(list) => {
+                    said.checked.extend(list.iter().map(|l| printable(l, MAX_TEXT)));
                 }
                 Event::Attack(list) => said.attack = list,
                 Event::Done => {

@@ -20,7 +20,7 @@ use std::fs::File;
 use std::io::BufWriter;
 
 /// The time base of animations' timestamps in plans.
-const TICKS: TimeBase = TimeBase::MILLIS;
+pub(super) const TICKS: TimeBase = TimeBase::MILLIS;
 
 /// Tells the host what the source is.
 pub(super) fn announce(
@@ -131,6 +131,6 @@ pub(super) fn apply(
     writer.finish().map_err(failure)
 }
 
-fn delay_millis(delay: Delay) -> i64 {
+pub(super) fn delay_millis(delay: Delay) -> i64 {
     i64::from(delay.num) * 1000 / i64::from(delay.den.max(1))
 }

@@ -54,15 +54,52 @@ pub(super) fn run(
     let length = finished.seek(SeekFrom::End(0)).map_err(super::probe::io_failure)?;
     finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
     let account = fernseed_scrub::account(&mut finished, length);
-    job.outbox.findings(account.findings.clone())?;
-    let contents = account
-        .structures
-        .iter()
-        .take(1000)
-        .map(|s| format!("{} {}..{}", s.path, s.start, s.end))
-        .collect();
-    job.outbox.tell(Event::Contents(contents))?;
+    super::check::tell_account(&account, job.outbox)?;
     finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
+    if job.plan.is_none() {
+        return foreign(job, &account, finished, length, original);
+    }
+    job.outbox.findings(account.findings.clone())?;
+    decoded(job, &account, finished, original)
+}
+
+/// Audits a file that came without a plan. What cannot be decoded is said
+/// beside what could be read all the same.
+fn foreign(
+    job: &Audit<'_>,
+    account: &Accounting,
+    mut finished: File,
+    length: u64,
+    original: Option<(File, File)>,
+) -> Result<(), Failure> {
+    let inventory = super::foreign::examine(job, &mut finished, length, account)?;
+    finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
+    let known = account.container != OutputKind::Unknown || inventory.container != "unknown";
+    if let Some((look, _)) = original {
+        let found = super::check::against(look, &mut finished, length)?;
+        job.outbox.findings(found)?;
+        job.outbox.tell(Event::Checked(vec![super::check::AGAINST.to_owned()]))?;
+        finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
+    }
+    match decoded(job, account, finished, None) {
+        Err(failure) if known && failure.kind != FailureKind::Internal => {
+            job.outbox.findings(vec![Finding::new(
+                FindingCode::OutputUndecodable,
+                Severity::Doubt,
+                format!("Nobody could look at what it shows: {}.", failure.message),
+            )])
+        }
+        other => other,
+    }
+}
+
+/// Decodes the file and looks at what it shows.
+fn decoded(
+    job: &Audit<'_>,
+    account: &Accounting,
+    finished: File,
+    original: Option<(File, File)>,
+) -> Result<(), Failure> {
     let video = match (job.plan, account.container) {
         (Some(plan), _) => plan.source.kind == MediaKind::Video,
         (None, OutputKind::Unknown) => foreign_is_video(&finished)?,
@@ -73,7 +110,7 @@ pub(super) fn run(
             let shown = Shown::open(look, KeptSpan::default(), 1, Pass::Look, None).ok()?;
             Some(Original { container: shown.info().container.clone(), file })
         });
-        audit_video(job, &account, finished, original)
+        audit_video(job, account, finished, original)
     } else {
         audit_stills(job, finished)
     }
@@ -127,10 +164,13 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
         let expected = job.plan.map_or(picture.size(), |p| p.source.size);
         check_picture(job, expected, &picture, count, &mut findings);
         let effort = if single { Effort::Audit } else { Effort::VideoFrame };
-        let found = job
-            .finder
-            .detect(&picture, effort, job.threshold)
-            .map_err(|e| Failure::new(FailureKind::Internal, e.to_string()))?;
+        let found = if policy.hide.is_empty() {
+            Vec::new()
+        } else {
+            job.finder
+                .detect(&picture, effort, job.threshold)
+                .map_err(|e| Failure::new(FailureKind::Internal, e.to_string()))?
+        };
         let (hidden, kept) =
             job.plan.map_or_else(Default::default, |p| (masks(p, count), p.kept_at(count)));
         let mut left = visible(found, &hidden, &kept);
@@ -266,7 +306,9 @@ fn audit_video(
                 findings.push(undecodable(&format!("frame {number} is damaged")));
             }
             let seconds = time_base.seconds(frame.pts);
-            let look = cadence.next(seconds, false, frame.picture.is_some());
+            let look = cadence
+                .next(seconds, false, frame.picture.is_some())
+                .filter(|_| !policy.hide.is_empty());
             if let Some(picture) = &frame.picture {
                 check_picture(job, expected, picture, number, &mut findings);
             }

@@ -22,7 +22,7 @@ pub(super) struct Work<'a> {
 }
 
 /// A file that was looked at closely enough to know who works on it.
-enum Source {
+pub(super) enum Source {
     Stills(Vec<u8>),
     Video(File),
 }
@@ -99,7 +99,7 @@ fn first_pass(work: &Work<'_>) -> Pass {
     if work.output.every_frame || work.output.keep_untouched { Pass::Look } else { Pass::Glance }
 }
 
-fn changed() -> Failure {
+pub(super) fn changed() -> Failure {
     Failure::new(FailureKind::Plan, "the plan was made for another file: the kind of file differs")
 }
 
@@ -111,7 +111,10 @@ pub(super) struct Origin {
     pub(super) lossy: bool,
 }
 
-fn decode<'a>(work: &Work<'_>, bytes: &'a [u8]) -> Result<(Origin, StillFrames<'a>), Failure> {
+pub(super) fn decode<'a>(
+    work: &Work<'_>,
+    bytes: &'a [u8],
+) -> Result<(Origin, StillFrames<'a>), Failure> {
     let decoded =
         fernseed_media::still::decode(bytes, &Limits::default()).map_err(still::failure)?;
     work.outbox.findings(decoded.notes)?;
@@ -119,7 +122,7 @@ fn decode<'a>(work: &Work<'_>, bytes: &'a [u8]) -> Result<(Origin, StillFrames<'
 }
 
 /// Lists what the file gives away and decides who works on it.
-fn open(work: &Work<'_>, mut file: File) -> Result<Source, Failure> {
+pub(super) fn open(work: &Work<'_>, mut file: File) -> Result<Source, Failure> {
     let length = file.seek(SeekFrom::End(0)).map_err(io_failure)?;
     file.seek(SeekFrom::Start(0)).map_err(io_failure)?;
     let inventory =

@@ -64,7 +64,7 @@ pub(super) fn masks(plan: &Plan, frame: u64) -> Vec<Mask> {
     plan.hidden_at(frame).into_iter().map(|(track, rect)| Mask { track, rect }).collect()
 }
 
-fn tell(work: &Work<'_>, origin: &Origin, picture: &Picture) -> Result<(), Failure> {
+pub(super) fn tell(work: &Work<'_>, origin: &Origin, picture: &Picture) -> Result<(), Failure> {
     let format = format!("{} picture", origin.format.name());
     announce(work, MediaKind::Still, format, output_format(work, origin), picture.size())
 }
@@ -77,7 +77,7 @@ fn output_format(work: &Work<'_>, origin: &Origin) -> OutputFormat {
     })
 }
 
-fn summary(picture: &Picture) -> SourceSummary {
+pub(super) fn summary(picture: &Picture) -> SourceSummary {
     let mut timeline = TimelineDigest::default();
     timeline.push(0);
     SourceSummary {
@@ -151,7 +151,7 @@ pub(super) fn redactions(found: &[Detection], policy: &Policy, frame: u64) -> Ve
         .collect()
 }
 
-fn write(
+pub(super) fn write(
     work: &Work<'_>,
     origin: &Origin,
     rendered: &Redacted<Picture>,

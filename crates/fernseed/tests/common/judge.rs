@@ -292,3 +292,49 @@ fn allowed(name: &str, value: &serde_json::Value) -> bool {
         _ => CONTAINER_FACTS.contains(&name),
     }
 }
+
+/// Container facts of further formats that `strip` writes.
+const FURTHER_FACTS: &[&str] = &[
+    "PNG:Palette",
+    "PNG:Transparency",
+    "RIFF:AlphaPreprocessing",
+    "RIFF:AlphaFiltering",
+    "RIFF:AlphaCompression",
+    "JFIF:JFIFVersion",
+    "JFIF:ResolutionUnit",
+    "JFIF:XResolution",
+    "JFIF:YResolution",
+    "IFD0:Orientation",
+    "GIF:GIFVersion",
+    "GIF:ImageWidth",
+    "GIF:ImageHeight",
+    "GIF:HasColorMap",
+    "GIF:ColorResolutionDepth",
+    "GIF:BitsPerPixel",
+    "GIF:BackgroundColor",
+    "GIF:AnimationIterations",
+    "GIF:FrameCount",
+    "GIF:Duration",
+];
+
+/// What exiftool shows of the files in a folder beyond container facts:
+/// names of tags, and how many files have each.
+pub(crate) fn exiftool_facts(folder: &Path) -> std::collections::BTreeMap<String, usize> {
+    let mut command = Command::new("exiftool");
+    command.args(["-r", "-a", "-G1", "-u", "-U", "-ee3", "-n", "-json"]).arg(folder);
+    let output = command.output().unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut out = std::collections::BTreeMap::new();
+    for file in found.as_array().unwrap() {
+        let tags = file.as_object().unwrap();
+        // The standard profiles are ours: same words and date for everybody.
+        let ours = tags.get("ICC_Profile:ProfileCopyright").is_some_and(|v| v == "CC0")
+            && tags.get("ICC-header:ProfileDateTime").is_some_and(|v| v == "2000:01:01 00:00:00");
+        for (name, _) in tags.iter().filter(|(name, value)| !allowed(name, value)) {
+            if !(FURTHER_FACTS.contains(&name.as_str()) || ours && name.starts_with("ICC")) {
+                *out.entry(name.clone()).or_insert(0) += 1;
+            }
+        }
+    }
+    out
+}
