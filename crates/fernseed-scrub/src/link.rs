@@ -181,7 +181,9 @@ fn of_item(item: &Item) -> Option<Trait> {
         return None;
     }
     let (tie, strength) = match item.category {
-        Category::Device | Category::Link if item.what.contains("serial") => (Tie::SerialNumber, Strong),
+        Category::Device | Category::Link if item.what.contains("serial") => {
+            (Tie::SerialNumber, Strong)
+        }
         Category::Link if letters >= 6 && item.severity >= Harm::Medium => {
             (Tie::Identifier, Strong)
         }

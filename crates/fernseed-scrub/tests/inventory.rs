@@ -157,7 +157,12 @@ fn png_text_and_tails_are_listed() {
 fn webp_gif_and_bmp_are_listed() {
     let webp = pic::webp_of(&[pic::riff(b"EXIF", &exif()), pic::riff(b"XMP ", XMP.as_bytes())]);
     says(&[webp, b"tail".to_vec()].concat(), Category::Hidden, "(after RIFF)", "4 bytes");
-    says(&pic::webp_of(&[pic::riff(b"EXIF", &exif())]), Category::Device, "SerialNumber", "SN12345");
+    says(
+        &pic::webp_of(&[pic::riff(b"EXIF", &exif())]),
+        Category::Device,
+        "SerialNumber",
+        "SN12345",
+    );
     let mut gif = b"GIF89a\x01\0\x01\0\0\0\0".to_vec();
     gif.extend(b"\x21\xFE\x05hello\0\x3Btail");
     says(&gif, Category::People, "Comment", "hello");

@@ -4,7 +4,7 @@
 use super::super::reader::open_sound;
 use super::super::shape::Shaper;
 use super::super::sound::SoundIn;
-use super::super::{MediaError, OpenOptions, Unit, VideoFrame, colour};
+use super::super::{AudioInfo, MediaError, OpenOptions, Unit, VideoFrame, colour};
 use super::survey::{self, Head};
 use super::{Carried, Fallback, Splice, SpliceError};
 use crate::ffi::{DecodeOptions, Decoder, Demuxer, Frame, FrameFormat, Packet, Received};
@@ -38,6 +38,7 @@ pub struct SpliceReader {
     splice: Splice,
     decoder: Decoder,
     sound: Option<SoundIn>,
+    audio: Option<AudioInfo>,
     shaper: Option<Shaper>,
     packet: Packet,
     frame: Frame,
@@ -76,7 +77,7 @@ impl SpliceReader {
         };
         let decoder = Decoder::open(&demuxer, video, decode)
             .map_err(|e| MediaError::decoder(e, &facts.codec))?;
-        let (sound, _) = open_sound(&demuxer, options.want_audio);
+        let (sound, audio) = open_sound(&demuxer, options.want_audio);
         let sound_index = sound.as_ref().map(SoundIn::stream);
         for index in 0..demuxer.stream_count() {
             if index != video && Some(index) != sound_index {
@@ -90,6 +91,7 @@ impl SpliceReader {
             splice,
             decoder,
             sound,
+            audio,
             shaper: None,
             packet: Packet::new().map_err(MediaError::encoder)?,
             frame: Frame::new().map_err(MediaError::encoder)?,
@@ -103,6 +105,12 @@ impl SpliceReader {
             read_all: false,
             ended: false,
         })
+    }
+
+    /// The sound that is delivered, if it was asked for and there is some.
+    #[must_use]
+    pub const fn audio(&self) -> Option<&AudioInfo> {
+        self.audio.as_ref()
     }
 
     /// Takes a picture's memory back for reuse.

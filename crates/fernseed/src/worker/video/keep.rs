@@ -81,7 +81,8 @@ fn choose(work: &Work<'_>, scanned: &Scanned, file: File) -> Result<Splice, Refu
         let frame = frame as u64;
         plan.is_blanked(frame) || !plan.hidden_at(frame).is_empty()
     };
-    let splice = survey.choose(&scanned.info, &scanned.report, &hidden)?;
+    let splice =
+        survey.choose(&scanned.info, &scanned.report, &hidden).map_err(SpliceError::from)?;
     if splice.times().len() as u64 != plan.source.frames {
         return because("its frames cannot be counted with certainty");
     }
@@ -120,7 +121,7 @@ fn write(
     let mut reader = SpliceReader::open(again, splice.clone(), &open).map_err(refuse)?;
     let options = SinkOptions {
         quality: work.output.quality.unwrap_or(VIDEO_QUALITY),
-        audio: if keep_sound { reader.info().audio.clone() } else { None },
+        audio: if keep_sound { reader.audio().cloned() } else { None },
         ..SinkOptions::new(Container::Mp4, info)
     };
     let mut writer = VideoWriter::create_spliced(out, options, &splice).map_err(failure)?;
