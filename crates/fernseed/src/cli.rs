@@ -3,6 +3,7 @@
 mod args;
 mod audit;
 mod doctor;
+mod folders;
 mod inspect;
 mod manual;
 mod plan_file;

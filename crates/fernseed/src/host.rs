@@ -6,5 +6,8 @@ pub mod batch;
 pub mod inputs;
 pub mod interrupt;
 pub mod job;
+pub mod ledger;
+pub mod lock;
 pub mod publish;
+pub mod resume;
 pub mod workers;

@@ -3,7 +3,7 @@
 
 use super::inputs::Input;
 use super::publish::{PendingOutput, PublishError};
-use super::workers::{Flow, Listener, Said, WorkerError, Workers};
+use super::workers::{Flow, Listener, Outgoing, Said, WorkerError, Workers};
 use crate::protocol::{
     Failure, FailureKind, OutputFormat, OutputOptions, Phase, Role, SourceFacts, Task,
 };
@@ -49,6 +49,15 @@ pub struct Finished {
     pub report: FileReport,
     /// What was destroyed.
     pub plan: Option<Plan>,
+}
+
+impl Finished {
+    /// A file that failed before anything was learned of it.
+    #[must_use]
+    pub fn failed(kind: FailureKind, message: String) -> Self {
+        let failure = Some(FailureReport { kind, message });
+        Self { report: FileReport { failure, ..blank_report() }, plan: None }
+    }
 }
 
 /// Redacts one file by the policy, or renders `plan` if there is one.
@@ -198,7 +207,7 @@ fn attempt(
     }
     report.findings.append(&mut audited.findings);
     note_plan(report, &plan);
-    finish(report, input, pending, format, &plan, settings)?;
+    finish(report, input, pending, format, &plan, settings, listener)?;
     Ok(Some(plan))
 }
 
@@ -210,6 +219,7 @@ fn finish(
     format: OutputFormat,
     plan: &Plan,
     settings: &Settings,
+    listener: &mut dyn Listener,
 ) -> Result<(), Stop> {
     let nothing = report.hidden.is_empty() && plan.blanked.is_empty();
     if nothing {
@@ -232,6 +242,8 @@ fn finish(
         _ if nothing => (published, Status::NothingFound),
         _ => (published, Status::Published),
     };
+    let outgoing = Outgoing { format, made: pending.made()?, empty: nothing };
+    listener.publishing(&outgoing).map_err(PublishError::Ledger)?;
     pending.publish(&name)?;
     report.output = Some(name.to_string_lossy().into_owned());
     report.status = status;
@@ -330,8 +342,13 @@ fn take_plan(said: &mut Said) -> Result<Plan, Stop> {
 }
 
 fn empty_report(path: &Path, settings: &Settings) -> FileReport {
+    let input = settings.names.then(|| path.to_string_lossy().into_owned());
+    FileReport { input, ..blank_report() }
+}
+
+fn blank_report() -> FileReport {
     FileReport {
-        input: settings.names.then(|| path.to_string_lossy().into_owned()),
+        input: None,
         output: None,
         status: Status::Failed,
         verdict: Verdict::Failed,

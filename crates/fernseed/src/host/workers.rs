@@ -1,7 +1,9 @@
 //! Running one task in one sealed worker and collecting what it says.
 
 use super::interrupt::Interrupt;
-use crate::protocol::{Event, Failure, FailureKind, Phase, Role, SourceFacts, Task};
+use super::ledger::LedgerError;
+use super::publish::Made;
+use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase, Role, SourceFacts, Task};
 use fernseed_core::finding::Finding;
 use fernseed_core::plan::{Plan, Redaction};
 use fernseed_sandbox::attack::AttackResult;
@@ -91,6 +93,17 @@ pub enum Flow {
     Stop,
 }
 
+/// A finished output that has no name yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its format, which decides its extension.
+    pub format: OutputFormat,
+    /// What it will be known by.
+    pub made: Made,
+    /// Nobody was found in it.
+    pub empty: bool,
+}
+
 /// What a caller hears while a task runs.
 pub trait Listener {
     /// A phase has come this far.
@@ -99,6 +112,15 @@ pub trait Listener {
     /// The source is known, the work has not begun.
     fn source(&mut self, _facts: &SourceFacts) -> Flow {
         Flow::Continue
+    }
+
+    /// The output is finished, audited and on the disk, and gets its name
+    /// next.
+    ///
+    /// # Errors
+    /// If that could not be written down; it gets no name then.
+    fn publishing(&mut self, _output: &Outgoing) -> Result<(), LedgerError> {
+        Ok(())
     }
 }
 
