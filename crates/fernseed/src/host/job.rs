@@ -10,7 +10,7 @@ use crate::protocol::{
 use crate::report::{Dropped, FailureReport, FileReport, Hidden, Status};
 use crate::words;
 use fernseed_core::finding::{Finding, FindingCode, Severity, Verdict};
-use fernseed_core::plan::{Action, MediaKind, Plan};
+use fernseed_core::plan::{Action, DecidedBy, Decision, MediaKind, Plan, Redaction};
 use fernseed_core::policy::{AudioPolicy, Policy};
 use fernseed_sandbox::WorkerLimits;
 use std::fs::File;
@@ -24,8 +24,10 @@ const REPAIRS: usize = 2;
 /// The auditor reports faces from this share of the policy's threshold on:
 /// it looks at a lower threshold than the redactor did.
 const AUDIT_THRESHOLD: f32 = 0.9;
-/// Largest output, bytes.
-const MAX_OUTPUT: u64 = 1 << 42;
+/// Largest output, bytes: so much, and so many times the input. A worker
+/// that was taken over can fill no more of the disk.
+const MAX_OUTPUT: u64 = 4 << 30;
+const MAX_GROWTH: u64 = 64;
 
 /// What is the same for every file of a run.
 #[derive(Clone, Debug)]
@@ -161,7 +163,7 @@ fn attempt(
         let task = Task::Scan { policy: settings.policy.clone(), output };
         let files = [source.as_fd()];
         let mut said = workers.run(Role::Scan, &files, &task, limits(), listener)?;
-        let plan = take_plan(&mut said)?;
+        let plan = take_plan(&mut said, &settings.policy)?;
         note_source(report, &said);
         note_plan(report, &plan);
         report.findings = said.findings;
@@ -178,14 +180,14 @@ fn attempt(
     };
     let files = [source.as_fd(), pending.file().as_fd(), source.as_fd()];
     let files = if plan.is_none() { &files[..] } else { &files[..2] };
-    let first = workers.run(role, files, &task, limits(), &mut guard);
+    let first = workers.run(role, files, &task, writing_limits(&source)?, &mut guard);
     if let Some(path) = guard.taken {
         return Err(PublishError::Exists(path).into());
     }
     let format = guard.format;
     let mut said = first?;
     let mut plan = match plan {
-        None => take_plan(&mut said)?,
+        None => take_plan(&mut said, &settings.policy)?,
         Some(plan) => plan.clone(),
     };
     let Some(format) = format else { return Err(no_answer("the format of its output").into()) };
@@ -198,11 +200,12 @@ fn attempt(
             break;
         }
         // The audit still sees somebody: hide them too and start over.
+        check_authorship(&audited.missed)?;
         plan.extend(std::mem::take(&mut audited.missed));
         pending = PendingOutput::create(&input.target.folder)?;
         let task = Task::Apply { plan: plan.clone(), output: settings.output.clone() };
         let files = [source.as_fd(), pending.file().as_fd()];
-        workers.run(Role::Apply, &files, &task, limits(), listener)?;
+        workers.run(Role::Apply, &files, &task, writing_limits(&source)?, listener)?;
         audited = audit(workers, &pending, &source, &plan, settings, listener)?;
     }
     report.findings.append(&mut audited.findings);
@@ -321,7 +324,16 @@ pub fn open_input(path: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Bounds of a worker. Silence is bounded by the host; the wall clock is a
+/// Bounds of a worker that writes the output of `source`.
+fn writing_limits(source: &File) -> Result<WorkerLimits, OpenError> {
+    let input = source.metadata()?.len();
+    Ok(WorkerLimits {
+        file_size: MAX_OUTPUT.saturating_add(input.saturating_mul(MAX_GROWTH)),
+        ..limits()
+    })
+}
+
+/// Bounds of any worker. Silence is bounded by the host; the wall clock is a
 /// day, since a long video takes long.
 #[must_use]
 pub fn limits() -> WorkerLimits {
@@ -337,8 +349,22 @@ fn no_answer(what: &str) -> WorkerError {
     WorkerError::Misbehaved(format!("did not say {what}"))
 }
 
-fn take_plan(said: &mut Said) -> Result<Plan, Stop> {
-    said.plan.take().ok_or_else(|| no_answer("its plan").into())
+/// A worker's plan. It may say where somebody is, and nothing else: not what
+/// the user asked for, not that a person decided anything.
+fn take_plan(said: &mut Said, policy: &Policy) -> Result<Plan, Stop> {
+    let plan = said.plan.take().ok_or_else(|| no_answer("its plan"))?;
+    check_authorship(&plan.redactions)?;
+    Ok(Plan { policy: policy.clone(), reviewed: false, ..plan })
+}
+
+/// Refuses redactions of a worker that pretend to be a person's, or that
+/// leave something visible.
+fn check_authorship(redactions: &[Redaction]) -> Result<(), WorkerError> {
+    let program = Decision { action: Action::Hide, by: DecidedBy::Program };
+    if redactions.iter().all(|r| r.decision == program) {
+        return Ok(());
+    }
+    Err(WorkerError::Misbehaved("pretended that a person had decided".to_owned()))
 }
 
 fn empty_report(path: &Path, settings: &Settings) -> FileReport {

@@ -30,9 +30,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// beside it while it is open, with `-wal` and `-shm` at the end.
 pub const LEDGER_NAME: &str = ".fernseed-ledger.sqlite";
 
-/// Code of an output in which nobody was found.
-const NOBODY: &str = "nothing_found";
-
 /// What became of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -73,19 +70,19 @@ impl State {
     }
 
     fn code(&self) -> Option<&str> {
-        match self {
-            Self::Published { empty: true } => Some(NOBODY),
-            Self::Failed(code) => Some(code),
-            _ => None,
-        }
+        if let Self::Failed(code) = self { Some(code) } else { None }
+    }
+
+    const fn empty(&self) -> Option<bool> {
+        if let Self::Published { empty } = self { Some(*empty) } else { None }
     }
 
     /// `None` for words that no version of this program wrote.
-    fn read(word: &str, code: Option<String>) -> Option<Self> {
+    fn read(word: &str, code: Option<String>, empty: bool) -> Option<Self> {
         Some(match word {
             "queued" => Self::Queued,
             "working" => Self::Working,
-            "published" => Self::Published { empty: code.as_deref() == Some(NOBODY) },
+            "published" => Self::Published { empty },
             "held" => Self::Held,
             "failed" => Self::Failed(code.unwrap_or_default()),
             _ => return None,
@@ -214,22 +211,21 @@ impl Ledger {
     /// [`LedgerError::Database`], [`LedgerError::Foreign`] for words that no
     /// version of this program wrote.
     pub fn entry(&self, key: &Key) -> Result<Option<Entry>, LedgerError> {
-        type Row = (String, Option<String>, Option<String>, Option<i64>, Option<i64>);
+        type Row = (String, Option<String>, Option<String>, Option<i64>, Option<i64>, bool);
         let row: Option<Row> = self
             .lock()
-            .prepare("SELECT state, code, format, inode, bytes FROM file WHERE key = ?1")
+            .prepare("SELECT state, code, format, inode, bytes, empty FROM file WHERE key = ?1")
             .and_then(|mut select| {
                 select
                     .query_row([key.0], |r| {
-                        Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?))
+                        Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?))
                     })
                     .optional()
             })
             .map_err(|e| self.failed(e))?;
-        let Some((word, code, format, inode, bytes)) = row else { return Ok(None) };
+        let Some((word, code, format, inode, bytes, empty)) = row else { return Ok(None) };
         let foreign = || LedgerError::Foreign(self.path.clone());
-        let empty = code.as_deref() == Some(NOBODY);
-        let state = State::read(&word, code).ok_or_else(foreign)?;
+        let state = State::read(&word, code, empty).ok_or_else(foreign)?;
         let made = match (format, inode, bytes) {
             (Some(format), Some(inode), Some(bytes)) => {
                 let format = OutputFormat::from_extension(&format).ok_or_else(foreign)?;
@@ -247,7 +243,7 @@ impl Ledger {
     pub fn begin(&self, key: &Key) -> Result<(), LedgerError> {
         self.change(
             "UPDATE file SET state = 'working', code = NULL, format = NULL, inode = NULL, \
-             bytes = NULL WHERE key = ?1",
+             bytes = NULL, empty = 0 WHERE key = ?1",
             params![key.0],
         )
     }
@@ -260,14 +256,14 @@ impl Ledger {
     pub fn publishing(&self, key: &Key, output: &Outgoing) -> Result<(), LedgerError> {
         let Made { inode, bytes } = output.made;
         self.change(
-            "UPDATE file SET format = ?2, inode = ?3, bytes = ?4, code = ?5 \
+            "UPDATE file SET format = ?2, inode = ?3, bytes = ?4, empty = ?5 \
              WHERE key = ?1 AND state = 'working'",
             params![
                 key.0,
                 output.format.extension(),
                 inode.cast_signed(),
                 bytes.cast_signed(),
-                output.empty.then_some(NOBODY)
+                output.empty
             ],
         )
     }
@@ -278,8 +274,8 @@ impl Ledger {
     /// [`LedgerError`].
     pub fn end(&self, key: &Key, state: &State) -> Result<(), LedgerError> {
         self.change(
-            "UPDATE file SET state = ?2, code = ?3 WHERE key = ?1",
-            params![key.0, state.word(), state.code()],
+            "UPDATE file SET state = ?2, code = ?3, empty = coalesce(?4, empty) WHERE key = ?1",
+            params![key.0, state.word(), state.code(), state.empty()],
         )
     }
 

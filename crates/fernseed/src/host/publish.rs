@@ -220,6 +220,14 @@ fn create_part(
     Err(Errno::EXIST)
 }
 
+/// Makes sure that the names in a folder have reached the disk.
+///
+/// # Errors
+/// If the system cannot promise it.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
 /// Tries whether a folder still takes data, with an unnamed file.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use super::inputs::{Input, Target};
 use super::job::Finished;
 use super::ledger::{Entry, Key, Ledger, LedgerError, State};
-use super::publish::Made;
+use super::publish::{Made, sync_folder};
 use super::workers::{Flow, Listener, Outgoing};
 use crate::protocol::{Phase, SourceFacts};
 use crate::report::Status;
@@ -72,6 +72,10 @@ pub fn resume(ledger: &Ledger, inputs: Vec<Input>) -> Result<Resumed<'_>, Ledger
         match entry.and_then(|entry| settled(&entry, &input.target)) {
             Some((state, fresh)) => {
                 if fresh {
+                    sync_folder(&input.target.folder).map_err(|source| LedgerError::System {
+                        path: input.target.folder.clone(),
+                        source,
+                    })?;
                     ledger.end(&key, &state)?;
                 }
                 done.published += usize::from(matches!(state, State::Published { .. }));
@@ -100,10 +104,11 @@ fn settled(entry: &Entry, target: &Target) -> Option<(State, bool)> {
     match &entry.state {
         State::Published { .. } if same_length(published) => Some((entry.state.clone(), false)),
         State::Held if same_length(held) => Some((State::Held, false)),
-        State::Working if published == Some(made) => {
+        // Failed after it got its name: the folder could not be synchronised.
+        State::Working | State::Failed(_) if published == Some(made) => {
             Some((State::Published { empty: entry.empty }, true))
         }
-        State::Working if held == Some(made) => Some((State::Held, true)),
+        State::Working | State::Failed(_) if held == Some(made) => Some((State::Held, true)),
         _ => None,
     }
 }

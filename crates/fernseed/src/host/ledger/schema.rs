@@ -24,6 +24,7 @@ CREATE TABLE file (
     format TEXT,
     inode  INTEGER,
     bytes  INTEGER,
+    empty  INTEGER NOT NULL DEFAULT 0 CHECK (empty IN (0, 1)),
     path   TEXT
 ) STRICT, WITHOUT ROWID;
 ";
