@@ -82,9 +82,9 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 fn interrupted() {
-    const FILES: u32 = 60;
+    const FILES: u32 = 14;
     let bench = Bench::new();
-    pictures(bench.folder(), FILES, 200);
+    pictures(bench.folder(), FILES, 160);
     let mut stopped = 0;
     for moment in [0, 30, 90, 150, 250, 400, 700] {
         let before = outputs(&bench).0;
@@ -122,7 +122,7 @@ fn left_overs() {
 
 fn full_disk() {
     let bench = Bench::new();
-    pictures(bench.folder(), 40, 200);
+    pictures(bench.folder(), 9, 200);
     std::fs::create_dir(bench.path("out")).unwrap();
     let mount = |options: &str| {
         let mut command = Command::new("mount");
@@ -141,11 +141,11 @@ fn full_disk() {
     let unmounted = Command::new("umount").arg(bench.path("out")).status();
     assert!(unmounted.is_ok_and(|s| s.success()) && enlarged);
     assert_eq!(full.code, 5, "{}{}", full.out, full.err);
-    assert!(good > 0 && good < 40 && other.is_empty(), "{good} {other:?}");
+    assert!(good > 0 && good < 9 && other.is_empty(), "{good} {other:?}");
     assert!(full.err.contains("not begun"), "the batch went on: {}", full.err);
     assert_eq!(again.code, 0, "{}", again.err);
-    assert_eq!(end, ((40, vec![]), vec!["published".to_owned(); 40]));
-    println!("disk full after {good} of 40 files, resumed to 40");
+    assert_eq!(end, ((9, vec![]), vec!["published".to_owned(); 9]));
+    println!("disk full after {good} of 9 files, resumed to 9");
 }
 
 /// Peak memory of a process so far, in KiB.

@@ -15,6 +15,10 @@ pub(crate) const CASES: &[Case] = &[("bombs_are_refused_quickly_and_cheaply", bo
 const SECONDS: f64 = 6.0;
 const KIB: u64 = 512 << 10;
 
+/// Pictures that are whole: what explodes is beyond their last row or in
+/// their metadata, which is never unpacked. They may be redacted.
+const WHOLE: [&str; 2] = ["deflate.png", "text.png"];
+
 fn all() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("claims.png", png_with(60_000, 60_000, &deflate(&[0; 4096]))),
@@ -271,13 +275,16 @@ fn bombs() {
             );
             println!("{line}");
             // `inspect` may list what there is; the others must refuse.
-            let refused = matches!(code, 3 | 4) || (command == "inspect" && code == 0);
+            let listed = command == "inspect" && code == 0;
+            let rebuilt = command == "redact" && code == 1 && WHOLE.contains(&name);
+            let refused = matches!(code, 3 | 4) || listed || rebuilt;
             if !refused || seconds > SECONDS || kib > KIB {
                 wrong.push(line);
             }
         }
         let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
-        assert_eq!(left.len(), 1, "{name} left something: {left:?}");
+        let most = if WHOLE.contains(&name) { 2 } else { 1 };
+        assert!(left.len() <= most, "{name} left something: {left:?}");
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

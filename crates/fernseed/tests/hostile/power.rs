@@ -47,11 +47,13 @@ impl Disk {
         Some(Self { image: image.to_owned(), at: at.to_owned() })
     }
 
-    /// The disk as it is after a power cut now.
-    fn cut(&self, folder: &Path) -> Self {
+    /// The disk as it is after a power cut now, in the same place.
+    fn cut(self, folder: &Path) -> Self {
         let image = folder.join("after");
         std::fs::copy(&self.image, &image).unwrap();
-        Self::mount(&image, &folder.join("disk-after")).unwrap()
+        let at = self.at.clone();
+        drop(self);
+        Self::mount(&image, &at).unwrap()
     }
 }
 

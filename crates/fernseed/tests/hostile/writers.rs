@@ -21,7 +21,7 @@ pub(crate) fn main(args: &[String]) -> i32 {
                 let part = format!("out/.part-{name}");
                 let whole = File::create(&part).is_ok_and(|mut f| pieces(&mut f, &bytes).is_ok());
                 if whole {
-                    File::open(&part).is_ok_and(|f| f.sync_all().is_ok());
+                    File::open(&part).and_then(|f| f.sync_all()).ok();
                     std::fs::rename(&part, output).ok();
                 } else {
                     std::fs::remove_file(&part).ok();
