@@ -13,6 +13,7 @@
 //! clip, and interpolation and extension use both directions of time.
 
 mod associate;
+pub mod between;
 mod fill;
 pub mod plan;
 pub mod scene;
@@ -61,8 +62,9 @@ pub struct Sighting {
     pub frame: u64,
     /// Its time in seconds.
     pub seconds: f64,
-    /// True if this frame begins a new shot.
-    pub cut: bool,
+    /// Set if a new shot began, at some frame from this number up to this
+    /// frame: frames that were not decoded may belong to either shot.
+    pub cut: Option<u64>,
     /// What the detectors found, or `None` if nobody looked at this frame.
     pub detections: Option<Vec<Detection>>,
 }
@@ -123,7 +125,7 @@ impl Tracker {
     /// Adds the next frame.
     pub fn push(&mut self, sighting: Sighting) {
         self.clock.push(sighting.seconds, sighting.cut);
-        if sighting.cut {
+        if sighting.cut.is_some() {
             self.associator.cut();
         }
         if let Some(detections) = sighting.detections {

@@ -4,8 +4,10 @@
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use fernseed_core::detect::{Detector, Effort};
 use fernseed_core::picture::YuvColour;
-use fernseed_core::{Picture, PixelFormat, Size};
-use fernseed_detect::{Backend, Engine, FaceFinder, FinderConfig, NetworkInput, VideoLook};
+use fernseed_core::{Picture, PixelFormat, Rect, Size};
+use fernseed_detect::{
+    Backend, Engine, FaceFinder, FinderConfig, NetworkInput, Precision, VideoLook,
+};
 use std::hint::black_box;
 
 /// Noise: no face, so that decoding costs its minimum.
@@ -38,7 +40,7 @@ fn networks(criterion: &mut Criterion) {
             let mut group = criterion.benchmark_group("networks");
             group.sample_size(10);
             group.bench_function(BenchmarkId::new("centerface", &size), |b| {
-                b.iter(|| black_box(engine.centerface_head(&input)));
+                b.iter(|| black_box(engine.centerface_head(&input, Precision::Full)));
             });
             group.bench_function(BenchmarkId::new("yunet", &size), |b| {
                 b.iter(|| black_box(engine.yunet_heads(&input)));
@@ -56,6 +58,14 @@ fn finder(criterion: &mut Criterion) {
     for look in [VideoLook::Quick, VideoLook::Steady, VideoLook::Thorough] {
         group.bench_function(format!("{look:?}/1920x1080"), |b| {
             b.iter(|| black_box(finder.look_at_frame(&full_hd, look, 0.1)));
+        });
+    }
+    let expected: Vec<Rect> = (0..8)
+        .map(|i| Rect::centred(180.0 + 200.0 * i as f32, 500.0, 50.0, 70.0 + 10.0 * i as f32))
+        .collect();
+    for faces in [1, 8] {
+        group.bench_function(format!("near/{faces} faces"), |b| {
+            b.iter(|| black_box(finder.look_near(&full_hd, &expected[..faces], 0.1)));
         });
     }
     let small = frame(400, 300);

@@ -5,8 +5,18 @@
 use crate::face_box::FaceBox;
 use crate::feature_map::{FeatureMap, NetworkInput, Scratch};
 use crate::kernels::{Kernels, PackedDepthwise};
-use crate::layers::{Conv3x3, ConvWeights, InvertedResidual, Pointwise, Stem, StemBlock, Upsample};
-use crate::onnx::{Graph, Node, Tensor, read_graph};
+use crate::layers::{
+    Conv3x3, ConvWeights, InvertedResidual, Pointwise, Stem, StemBlock, Upsample, note_most,
+};
+use bytes::ByteBackbone;
+use weights::Weights;
+
+mod bytes;
+mod ranges;
+mod weights;
+
+pub use ranges::ActivationRanges;
+pub(crate) use ranges::BlockRanges;
 
 /// Pixels of the input per cell of the output.
 const STRIDE: f32 = 4.0;
@@ -40,6 +50,7 @@ const PYRAMID: usize = 24;
 pub(crate) struct CenterFace {
     first: StemBlock,
     backbone: Vec<(InvertedResidual, bool)>,
+    bytes: ByteBackbone,
     /// From the smallest map (1/32) to a map of 1/32, 24 channels.
     top: Pointwise,
     /// Up to 1/16, 1/8 and 1/4, each with the backbone's map of that size.
@@ -51,44 +62,58 @@ pub(crate) struct CenterFace {
     head: Pointwise,
 }
 
+/// In what numbers a network computes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// 32-bit floats.
+    #[default]
+    Full,
+    /// 8-bit whole numbers where most of the work is: two to four times
+    /// faster, at scores that differ a little.
+    Fast,
+}
+
 impl CenterFace {
-    /// From the bytes of `centerface.onnx`. The message says what is wrong.
-    pub(crate) fn load(kernels: Kernels, model: &[u8]) -> Result<Self, String> {
-        let graph = read_graph(model).map_err(|error| error.to_string())?;
-        let mut layers = Layers { graph: &graph, nodes: graph.nodes.iter() };
+    /// From the bytes of `centerface.onnx` and of the file of activation
+    /// ranges. The message says what is wrong.
+    pub(crate) fn load(kernels: Kernels, model: &[u8], ranges: &[u8]) -> Result<Self, String> {
+        let weights = Weights::read(model)?;
+        let ranges =
+            ActivationRanges::from_bytes(ranges).ok_or("the activation ranges do not fit")?;
         let narrow = |from: &ConvWeights| Pointwise::new(kernels, from, false);
         let wide = |from: &ConvWeights| Pointwise::new(kernels, from, true);
         let depthwise = |from: &ConvWeights, stride| {
             PackedDepthwise::new(kernels, &from.weights, &from.bias, stride, true)
         };
-
-        // The order is that of the graph.
         let first = StemBlock {
-            stem: Stem::new(kernels, &layers.conv([32, 3, 3, 3])?),
-            depthwise: depthwise(&layers.conv([32, 1, 3, 3])?, 1),
-            project: narrow(&layers.conv([16, 32, 1, 1])?),
+            stem: Stem::new(kernels, &weights.first.expand),
+            depthwise: depthwise(&weights.first.depthwise, 1),
+            project: narrow(&weights.first.project),
         };
-        let mut backbone = Vec::with_capacity(BACKBONE.len());
-        for (inner, wider, outer, stride, kept) in BACKBONE {
-            let block = InvertedResidual {
-                expand: wide(&layers.conv([wider, inner, 1, 1])?),
-                depthwise: depthwise(&layers.conv([wider, 1, 3, 3])?, stride),
-                project: narrow(&layers.conv([outer, wider, 1, 1])?),
-                residual: inner == outer && stride == 1,
-            };
-            backbone.push((block, kept));
-        }
-        let top = wide(&layers.conv([PYRAMID, 320, 1, 1])?);
-        let mut step = |channels| {
-            let upsample = Upsample::new(kernels, &layers.upsample()?);
-            Ok::<_, String>((upsample, wide(&layers.conv([PYRAMID, channels, 1, 1])?)))
-        };
-        let steps = [step(96)?, step(32)?, step(24)?];
-        let smooth = Conv3x3::new(kernels, &layers.conv([PYRAMID, PYRAMID, 3, 3])?);
-        let heads = [1, 2, 2].map(|channels| layers.conv([channels, PYRAMID, 1, 1]));
-        let [score, size, offset] = heads;
-        let head = narrow(&side_by_side(&[score?, size?, offset?]));
-        Ok(Self { first, backbone, top, steps, smooth, head })
+        let backbone = BACKBONE.iter().zip(&weights.backbone);
+        let backbone = backbone
+            .map(|(&(inner, _, outer, stride, kept), from)| {
+                let block = InvertedResidual {
+                    expand: wide(&from.expand),
+                    depthwise: depthwise(&from.depthwise, stride),
+                    project: narrow(&from.project),
+                    residual: inner == outer && stride == 1,
+                };
+                (block, kept)
+            })
+            .collect();
+        let steps = weights.steps.each_ref().map(|(upsample, lateral)| {
+            (Upsample::new(kernels, upsample), Pointwise::new(kernels, lateral, true))
+        });
+        Ok(Self {
+            first,
+            backbone,
+            bytes: ByteBackbone::new(kernels, &weights, &ranges),
+            top: wide(&weights.top),
+            steps,
+            smooth: Conv3x3::new(kernels, &weights.smooth),
+            head: narrow(&weights.head),
+        })
     }
 
     /// Runs the network. The result is one map at a quarter of the input's
@@ -97,30 +122,73 @@ impl CenterFace {
         &self,
         kernels: Kernels,
         input: &NetworkInput,
+        precision: Precision,
         scratch: &'a mut Scratch,
     ) -> &'a FeatureMap {
-        let Scratch { pixels, rows, maps } = scratch;
+        match precision {
+            Precision::Full => self.run_floats(kernels, input, scratch, None),
+            Precision::Fast => self.run_bytes(kernels, input, scratch),
+        }
+    }
+
+    /// The network in floats. With `watch`, notes how large the activations
+    /// get.
+    pub(crate) fn run_floats<'a>(
+        &self,
+        kernels: Kernels,
+        input: &NetworkInput,
+        scratch: &'a mut Scratch,
+        mut watch: Option<&mut ActivationRanges>,
+    ) -> &'a FeatureMap {
+        let Scratch { pixels, rows, maps, .. } = scratch;
         let [here, next, kept @ ..] = maps;
-        self.first.run(kernels, input, here, pixels, rows);
+        let first = watch.as_deref_mut().map(ActivationRanges::first);
+        self.first.run(kernels, input, here, pixels, rows, first);
         let mut places = kept.iter_mut();
-        for (block, keep) in &self.backbone {
-            block.run(kernels, here, next, rows);
+        for (index, (block, keep)) in self.backbone.iter().enumerate() {
+            let watch = watch.as_deref_mut().and_then(|watch| watch.block(index));
+            block.run(kernels, here, next, rows, watch);
             std::mem::swap(here, next);
             if *keep && let Some(place) = places.next() {
-                place.reshape(here.height, here.width, here.channels);
-                place.data.copy_from_slice(&here.data);
+                place.copy_of(here);
             }
         }
-        let [quarter, eighth, sixteenth, smallest, ..] = &*kept;
+        self.pyramid(kernels, maps);
+        let [here, next, ..] = maps;
+        if let Some(watch) = watch {
+            note_most(here.values(), watch.smooth(), here.channels);
+        }
+        self.smooth.run(kernels, here, next, &mut rows.ring);
+        self.head.run(kernels, next, here);
+        here
+    }
+
+    /// The network in bytes, but for the pyramid and the head.
+    fn run_bytes<'a>(
+        &self,
+        kernels: Kernels,
+        input: &NetworkInput,
+        scratch: &'a mut Scratch,
+    ) -> &'a FeatureMap {
+        let Scratch { bytes, maps, .. } = scratch;
+        self.bytes.run(kernels, input, maps, bytes);
+        self.pyramid(kernels, maps);
+        let [here, next, ..] = maps;
+        self.bytes.smooth(kernels, here, next, bytes);
+        self.head.run(kernels, next, here);
+        here
+    }
+
+    /// From the four maps that the backbone has kept to one at a quarter of
+    /// the size, in the first place.
+    fn pyramid(&self, kernels: Kernels, maps: &mut [FeatureMap; 8]) {
+        let [here, next, quarter, eighth, sixteenth, smallest, ..] = maps;
         self.top.run(kernels, smallest, here);
         for ((upsample, lateral), skip) in self.steps.iter().zip([sixteenth, eighth, quarter]) {
             upsample.run(kernels, here, next);
             lateral.run(kernels, skip, here);
             here.add(next);
         }
-        self.smooth.run(kernels, here, next, &mut rows.ring);
-        self.head.run(kernels, next, here);
-        here
     }
 
     /// The boxes in a result, unsorted and overlapping: every cell whose
@@ -157,86 +225,6 @@ fn logit(p: f32) -> f32 {
     (p / (1.0 - p)).ln()
 }
 
-/// Several 1x1 convolutions of the same input as one.
-fn side_by_side(parts: &[ConvWeights]) -> ConvWeights {
-    let depth = parts.first().map_or(0, |part| part.weights.len() / part.bias.len().max(1));
-    let mut weights = Vec::new();
-    for input in 0..depth {
-        for part in parts {
-            let channels = part.bias.len();
-            weights.extend_from_slice(&part.weights[input * channels..(input + 1) * channels]);
-        }
-    }
-    ConvWeights { weights, bias: parts.iter().flat_map(|part| part.bias.iter().copied()).collect() }
-}
-
-/// Takes the weights out of a graph in the order of its operations and
-/// checks that each layer has the expected shape.
-struct Layers<'a> {
-    graph: &'a Graph,
-    nodes: std::slice::Iter<'a, Node>,
-}
-
-impl<'a> Layers<'a> {
-    /// The next operation of a kind, skipping those without weights.
-    fn next(&mut self, operator: &str) -> Result<&'a Node, String> {
-        let node = self
-            .nodes
-            .find(|node| !matches!(node.operator.as_str(), "Relu" | "Add" | "Sigmoid"))
-            .ok_or_else(|| format!("a {operator} layer is missing"))?;
-        if node.operator == operator {
-            Ok(node)
-        } else {
-            Err(format!("a {} layer where {operator} should be", node.operator))
-        }
-    }
-
-    /// The tensor that is input `index` of an operation.
-    fn tensor(&self, node: &Node, index: usize, shape: &[usize]) -> Result<&'a Tensor, String> {
-        let tensor = node.inputs.get(index).and_then(|name| self.graph.tensors.get(name));
-        match tensor {
-            Some(tensor) if tensor.shape == shape => Ok(tensor),
-            Some(tensor) => Err(format!("a layer of shape {:?}, not {shape:?}", tensor.shape)),
-            None => Err(format!("the weights of a layer of shape {shape:?} are missing")),
-        }
-    }
-
-    /// The next convolution, of shape `[out, in, height, width]`.
-    fn conv(&mut self, shape: [usize; 4]) -> Result<ConvWeights, String> {
-        let node = self.next("Conv")?;
-        let from = &self.tensor(node, 1, &shape)?.values;
-        let [outs, ins, height, width] = shape;
-        let taps = height * width;
-        let mut weights = Vec::with_capacity(from.len());
-        for tap in 0..taps {
-            for input in 0..ins {
-                weights.extend((0..outs).map(|out| from[(out * ins + input) * taps + tap]));
-            }
-        }
-        Ok(ConvWeights { weights, bias: self.tensor(node, 2, &[outs])?.values.clone() })
-    }
-
-    /// The next transposed convolution with the batch normalisation after
-    /// it folded in: one 1x1 convolution for each of four output pixels.
-    fn upsample(&mut self) -> Result<[ConvWeights; 4], String> {
-        let node = self.next("ConvTranspose")?;
-        let from = &self.tensor(node, 1, &[PYRAMID, PYRAMID, 2, 2])?.values;
-        let norm = self.next("BatchNormalization")?;
-        let epsilon = norm.floats.get("epsilon").copied().unwrap_or(1e-5);
-        let vector = |index| self.tensor(norm, index, &[PYRAMID]).map(|tensor| &tensor.values);
-        let (gamma, beta, mean, variance) = (vector(1)?, vector(2)?, vector(3)?, vector(4)?);
-        let scale: Vec<f32> =
-            gamma.iter().zip(variance).map(|(g, v)| g / (v + epsilon).sqrt()).collect();
-        let bias: Vec<f32> = (0..PYRAMID).map(|out| beta[out] - mean[out] * scale[out]).collect();
-        Ok(std::array::from_fn(|quarter| {
-            let weights = (0..PYRAMID * PYRAMID)
-                .map(|pair| from[pair * 4 + quarter] * scale[pair % PYRAMID])
-                .collect();
-            ConvWeights { weights, bias: bias.clone() }
-        }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,8 +233,8 @@ mod tests {
     #[test]
     fn a_file_that_is_not_the_network_is_refused() {
         let kernels = Kernels::new(Backend::Portable).unwrap();
-        assert!(CenterFace::load(kernels, b"").unwrap_err().contains("missing"));
-        assert!(CenterFace::load(kernels, &[0xff; 40]).is_err());
+        assert!(CenterFace::load(kernels, b"", b"").unwrap_err().contains("missing"));
+        assert!(CenterFace::load(kernels, &[0xff; 40], b"").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Both networks with packed weights, ready to run from any thread.
 
-use crate::centerface::CenterFace;
+use crate::centerface::{ActivationRanges, CenterFace, Precision};
 use crate::face_box::{FaceBox, suppress};
 use crate::feature_map::{FeatureMap, NetworkInput, Scratch};
 use crate::kernels::{Backend, Kernels};
@@ -9,6 +9,7 @@ use fernseed_core::detect::DetectError;
 use std::sync::{Mutex, PoisonError};
 
 static CENTERFACE_ONNX: &[u8] = include_bytes!(env!("FERNSEED_CENTERFACE_ONNX"));
+static CENTERFACE_RANGES: &[u8] = include_bytes!("../weights/centerface.ranges");
 static YUNET_F32: &[u8] = include_bytes!("../weights/yunet_s.f32");
 
 /// Boxes of one network that overlap more than this are one face.
@@ -65,11 +66,15 @@ impl Engine {
         })?;
         Ok(Self {
             kernels,
-            centerface: CenterFace::load(kernels, CENTERFACE_ONNX)
+            centerface: CenterFace::load(kernels, CENTERFACE_ONNX, CENTERFACE_RANGES)
                 .map_err(|reason| weights("CenterFace", reason))?,
             yunet: YuNet::load(kernels, YUNET_F32).map_err(|reason| weights("YuNet", reason))?,
             pool: Mutex::default(),
         })
+    }
+
+    pub(crate) fn kernels(&self) -> Kernels {
+        self.kernels
     }
 
     /// The backend in use.
@@ -81,9 +86,14 @@ impl Engine {
     /// Faces CenterFace sees, best first, without duplicates, in the pixels
     /// of `input`; those scored at least `floor`.
     #[must_use]
-    pub fn centerface(&self, input: &NetworkInput, floor: f32) -> Vec<FaceBox> {
+    pub fn centerface(
+        &self,
+        input: &NetworkInput,
+        precision: Precision,
+        floor: f32,
+    ) -> Vec<FaceBox> {
         self.with_scratch(|scratch| {
-            let map = self.centerface.run(self.kernels, input, scratch);
+            let map = self.centerface.run(self.kernels, input, precision, scratch);
             suppress(CenterFace::decode(map, floor), SAME_FACE_IOU)
         })
     }
@@ -101,10 +111,18 @@ impl Engine {
     /// CenterFace's raw output at a quarter of the size: score before the
     /// sigmoid, log height, log width, offset y, offset x.
     #[must_use]
-    pub fn centerface_head(&self, input: &NetworkInput) -> HeadMap {
+    pub fn centerface_head(&self, input: &NetworkInput, precision: Precision) -> HeadMap {
         self.with_scratch(|scratch| {
-            HeadMap::of(self.centerface.run(self.kernels, input, scratch), 5)
+            HeadMap::of(self.centerface.run(self.kernels, input, precision, scratch), 5)
         })
+    }
+
+    /// Runs CenterFace in floats and widens `ranges` by what is seen, for
+    /// calibrating its 8-bit form.
+    pub fn measure_ranges(&self, input: &NetworkInput, ranges: &mut ActivationRanges) {
+        self.with_scratch(|scratch| {
+            self.centerface.run_floats(self.kernels, input, scratch, Some(ranges));
+        });
     }
 
     /// YuNet's raw output at strides 8, 16 and 32: class and objectness
@@ -130,7 +148,7 @@ impl Engine {
 
 impl HeadMap {
     fn of(map: &FeatureMap, channels: usize) -> Self {
-        let cells = map.data.chunks_exact(map.channels);
+        let cells = map.values().chunks_exact(map.channels);
         let values = cells.flat_map(|cell| &cell[..channels]).copied().collect();
         Self { height: map.height, width: map.width, channels, values }
     }

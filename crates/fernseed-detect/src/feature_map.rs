@@ -7,15 +7,36 @@ pub(crate) struct FeatureMap {
     pub(crate) width: usize,
     /// Channels as stored, including the zero padding.
     pub(crate) channels: usize,
-    pub(crate) data: Vec<f32>,
+    /// At least as many values as the shape says; see [`Self::values`].
+    data: Vec<f32>,
 }
 
 impl FeatureMap {
     /// Takes a new shape. Old values stay where they were: the caller writes
-    /// every value.
+    /// every value. Memory only grows, so that small and large pictures in
+    /// turn do not clear it each time.
     pub(crate) fn reshape(&mut self, height: usize, width: usize, channels: usize) {
         (self.height, self.width, self.channels) = (height, width, channels);
-        self.data.resize(height * width * channels, 0.0);
+        let length = height * width * channels;
+        if self.data.len() < length {
+            self.data.resize(length, 0.0);
+        }
+    }
+
+    /// All values.
+    pub(crate) fn values(&self) -> &[f32] {
+        &self.data[..self.height * self.width * self.channels]
+    }
+
+    /// All values, to write.
+    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.data[..self.height * self.width * self.channels]
+    }
+
+    /// Becomes a copy.
+    pub(crate) fn copy_of(&mut self, from: &Self) {
+        self.reshape(from.height, from.width, from.channels);
+        self.values_mut().copy_from_slice(from.values());
     }
 
     /// All values of row `y`.
@@ -38,8 +59,8 @@ impl FeatureMap {
 
     /// Adds another map of the same shape.
     pub(crate) fn add(&mut self, other: &Self) {
-        debug_assert_eq!(self.data.len(), other.data.len());
-        for (a, b) in self.data.iter_mut().zip(&other.data) {
+        debug_assert_eq!(self.values().len(), other.values().len());
+        for (a, b) in self.values_mut().iter_mut().zip(other.values()) {
             *a += b;
         }
     }
@@ -88,30 +109,45 @@ pub(crate) fn max_pool_rows(upper: &[f32], lower: &[f32], out: &mut [f32], chann
 /// Three rows of a map in turn, with a pixel of zero border on either side,
 /// and one zero row: what a 3x3 kernel needs at the edges.
 #[derive(Debug, Default)]
-pub(crate) struct RowRing {
-    data: Vec<f32>,
+pub(crate) struct RowRing<T = f32> {
+    data: Vec<T>,
     row_len: usize,
     border: usize,
 }
 
-impl RowRing {
+impl<T: Copy + Default> RowRing<T> {
     /// Takes a shape and becomes all zero.
     pub(crate) fn reset(&mut self, width: usize, channels: usize) {
         self.border = channels;
         self.row_len = (width + 2) * channels;
         self.data.clear();
-        self.data.resize(4 * self.row_len, 0.0);
+        self.data.resize(4 * self.row_len, T::default());
     }
 
     /// The place of row `y`, without its border, to write.
-    pub(crate) fn place(&mut self, y: usize) -> &mut [f32] {
+    pub(crate) fn place(&mut self, y: usize) -> &mut [T] {
         let start = (y % 3) * self.row_len;
         &mut self.data[start + self.border..start + self.row_len - self.border]
     }
 
+    /// Calls `fill` for the places of rows `filled..end` of a map of `height`
+    /// rows.
+    pub(crate) fn fill_to(
+        &mut self,
+        end: usize,
+        height: usize,
+        filled: &mut usize,
+        mut fill: impl FnMut(usize, &mut [T]),
+    ) {
+        while *filled < end.min(height) {
+            fill(*filled, self.place(*filled));
+            *filled += 1;
+        }
+    }
+
     /// Rows `y - 1`, `y`, `y + 1` of a map of `height` rows, with borders;
     /// the zero row stands for those outside.
-    pub(crate) fn around(&self, y: usize, height: usize) -> [&[f32]; 3] {
+    pub(crate) fn around(&self, y: usize, height: usize) -> [&[T]; 3] {
         let row = |slot: usize| &self.data[slot * self.row_len..(slot + 1) * self.row_len];
         [
             if y == 0 { row(3) } else { row((y - 1) % 3) },
@@ -127,6 +163,7 @@ pub(crate) struct Scratch {
     /// Rows of the input picture as floats.
     pub(crate) pixels: RowRing,
     pub(crate) rows: RowScratch,
+    pub(crate) bytes: ByteScratch,
     /// Feature maps by number; the networks say which is which.
     pub(crate) maps: [FeatureMap; 8],
 }
@@ -137,6 +174,16 @@ pub(crate) struct RowScratch {
     pub(crate) ring: RowRing,
     pub(crate) row: Vec<f32>,
     pub(crate) pair: Vec<f32>,
+}
+
+/// Memory for the rows an 8-bit block works on.
+#[derive(Debug, Default)]
+pub(crate) struct ByteScratch {
+    /// Rows of the input picture.
+    pub(crate) pixels: RowRing<u8>,
+    pub(crate) ring: RowRing<u8>,
+    pub(crate) row: Vec<u8>,
+    pub(crate) quantised: Vec<u8>,
 }
 
 /// An 8-bit RGB picture, sides multiples of 32: what the networks look at.

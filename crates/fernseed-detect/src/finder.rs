@@ -2,14 +2,16 @@
 
 use crate::engine::Engine;
 use crate::face_box::FaceBox;
+use crate::kernels::Kernels;
 use crate::look::{Look, Network, Part};
 use crate::merge::{Vote, merge};
 use crate::plan::{self, VideoLook};
 use crate::tone::Brightness;
+use crate::view::{Shown, View};
 use fernseed_core::Picture;
 use fernseed_core::detect::{DetectError, Detection, Detector, Effort};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How a [`FaceFinder`] works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +69,20 @@ impl FaceFinder {
 
     /// Runs parts on the configured number of threads; results in the order
     /// of `parts`, whoever was first.
-    fn run_all(&self, parts: &[Part], picture: &Picture, floor: f32) -> Vec<Vec<FaceBox>> {
+    pub(crate) fn run_all(
+        &self,
+        parts: &[Part],
+        picture: &Picture,
+        floor: f32,
+    ) -> Vec<Vec<FaceBox>> {
         let threads = self.config.threads.min(parts.len());
+        let views = SharedViews::of(parts);
+        let run = |index: usize| match views.show(index, self.engine.kernels(), picture) {
+            Some(shown) => parts[index].run(&self.engine, &shown, floor),
+            None => Vec::new(),
+        };
         if threads <= 1 {
-            return parts.iter().map(|part| part.run(&self.engine, picture, floor)).collect();
+            return (0..parts.len()).map(run).collect();
         }
         // Expensive parts first, so that the threads end together.
         let mut order: Vec<usize> = (0..parts.len()).collect();
@@ -79,7 +91,7 @@ impl FaceFinder {
         let results = Mutex::new(vec![Vec::new(); parts.len()]);
         let work = || {
             while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let found = parts[index].run(&self.engine, picture, floor);
+                let found = run(index);
                 results.lock().unwrap_or_else(PoisonError::into_inner)[index] = found;
             }
         };
@@ -93,8 +105,55 @@ impl FaceFinder {
     }
 }
 
-/// Network scores below these are not even counted as support.
-const FLOORS: (f32, f32) = (0.06, 0.12);
+/// What parts are shown: made once for all parts that are shown the same,
+/// and given up after the last of them.
+struct SharedViews {
+    /// Which of `made` each part is shown.
+    index: Vec<usize>,
+    made: Vec<Mutex<Making>>,
+}
+
+/// One view, when it is made, and how many parts have yet to see it.
+struct Making {
+    view: View,
+    shown: Option<Arc<Shown>>,
+    waiting: usize,
+}
+
+impl SharedViews {
+    fn of(parts: &[Part]) -> Self {
+        let mut makings: Vec<Making> = Vec::new();
+        let mut index = Vec::with_capacity(parts.len());
+        for view in parts.iter().map(Part::view) {
+            let at = makings.iter().position(|m| m.view == view).unwrap_or_else(|| {
+                makings.push(Making { view, shown: None, waiting: 0 });
+                makings.len() - 1
+            });
+            makings[at].waiting += 1;
+            index.push(at);
+        }
+        Self { index, made: makings.into_iter().map(Mutex::new).collect() }
+    }
+
+    /// What part `part` is shown, the first or the next time. `None` if it
+    /// would be nothing.
+    fn show(&self, part: usize, kernels: Kernels, picture: &Picture) -> Option<Arc<Shown>> {
+        let mut making = self.made[self.index[part]].lock().unwrap_or_else(PoisonError::into_inner);
+        making.waiting = making.waiting.saturating_sub(1);
+        let shown = match making.shown.take() {
+            Some(shown) => shown,
+            None => Arc::new(making.view.show(kernels, picture)?),
+        };
+        if making.waiting > 0 {
+            making.shown = Some(Arc::clone(&shown));
+        }
+        Some(shown)
+    }
+}
+
+/// Network scores (CenterFace, YuNet) below these are not even counted as
+/// support.
+pub(crate) const FLOORS: (f32, f32) = (0.06, 0.12);
 
 /// A still picture whose best face is less sure than this is turned, too.
 const SURE: f32 = 0.75;
@@ -172,7 +231,8 @@ impl Detector for FaceFinder {
     }
 }
 
-fn not_empty(picture: &Picture) -> Result<(), DetectError> {
+/// A picture must have pixels.
+pub(crate) fn not_empty(picture: &Picture) -> Result<(), DetectError> {
     let size = picture.size();
     if size.pixels() > 0 {
         Ok(())

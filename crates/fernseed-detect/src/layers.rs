@@ -4,6 +4,7 @@
 //! wide intermediate map exists only as a ring of three rows, which stays in
 //! the cache.
 
+use crate::centerface::BlockRanges;
 use crate::feature_map::{FeatureMap, NetworkInput, RowRing, RowScratch, max_pool_rows};
 use crate::kernels::{Kernels, PackedConv, PackedDepthwise, Target};
 
@@ -100,7 +101,7 @@ impl Pointwise {
     pub(crate) fn run(&self, kernels: Kernels, input: &FeatureMap, out: &mut FeatureMap) {
         out.reshape(input.height, input.width, self.channels());
         let pixels = input.height * input.width;
-        self.row(kernels, &input.data, input.channels, pixels, &mut out.data, None);
+        self.row(kernels, input.values(), input.channels, pixels, out.values_mut(), None);
     }
 }
 
@@ -170,28 +171,33 @@ impl Upsample {
 }
 
 /// Runs a depth-wise convolution over a map that is never stored: `fill`
-/// computes its rows in order, `emit` takes the rows of the result.
-fn depthwise_rows(
-    kernels: Kernels,
-    layer: &PackedDepthwise,
-    (height, width): (usize, usize),
-    ring: &mut RowRing,
-    result: &mut Vec<f32>,
-    mut fill: impl FnMut(usize, &mut [f32]),
-    mut emit: impl FnMut(usize, &[f32]),
+/// computes its rows in order, `filter` a row of the result from three, and
+/// `emit` takes those.
+pub(crate) fn depthwise_rows<T: Copy + Default>(
+    (height, width, channels): (usize, usize, usize),
+    stride: usize,
+    ring: &mut RowRing<T>,
+    result: &mut Vec<T>,
+    mut fill: impl FnMut(usize, &mut [T]),
+    mut filter: impl FnMut([&[T]; 3], &mut [T]),
+    mut emit: impl FnMut(usize, &[T]),
 ) {
-    let (stride, channels) = (layer.stride(), layer.channels());
-    let out_width = width / stride;
     ring.reset(width, channels);
-    result.resize(out_width * channels, 0.0);
+    result.resize(width / stride * channels, T::default());
     let mut filled = 0;
     for y in 0..height / stride {
-        while filled < (y * stride + 2).min(height) {
-            fill(filled, ring.place(filled));
-            filled += 1;
-        }
-        kernels.depthwise_row(layer, ring.around(y * stride, height), out_width, result);
+        ring.fill_to(y * stride + 2, height, &mut filled, &mut fill);
+        filter(ring.around(y * stride, height), result);
         emit(y, result);
+    }
+}
+
+/// Raises each channel's largest value to those of a row of pixels.
+pub(crate) fn note_most(row: &[f32], most: &mut [f32], stored: usize) {
+    for pixel in row.chunks_exact(stored) {
+        for (most, &value) in most.iter_mut().zip(pixel) {
+            *most = most.max(value);
+        }
     }
 }
 
@@ -212,20 +218,28 @@ impl InvertedResidual {
         input: &FeatureMap,
         out: &mut FeatureMap,
         scratch: &mut RowScratch,
+        watch: Option<&mut BlockRanges>,
     ) {
         let stride = self.depthwise.stride();
         let (width, channels) = (input.width / stride, self.depthwise.channels());
         out.reshape(input.height / stride, width, self.project.channels());
+        let (mut watch_wide, mut watch_filtered) = watch.map(|watch| watch.inner(input)).unzip();
         depthwise_rows(
-            kernels,
-            &self.depthwise,
-            (input.height, input.width),
+            (input.height, input.width, channels),
+            stride,
             &mut scratch.ring,
             &mut scratch.row,
             |y, wide| {
                 self.expand.row(kernels, input.row(y), input.channels, input.width, wide, None);
+                if let Some(most) = &mut watch_wide {
+                    note_most(wide, most, channels);
+                }
             },
+            |rows, filtered| kernels.depthwise_row(&self.depthwise, rows, width, filtered),
             |y, filtered| {
+                if let Some(most) = &mut watch_filtered {
+                    note_most(filtered, most, channels);
+                }
                 let residual = self.residual.then(|| input.row(y));
                 self.project.row(kernels, filtered, channels, width, out.row_mut(y), residual);
             },
@@ -249,19 +263,29 @@ impl StemBlock {
         out: &mut FeatureMap,
         pixels: &mut RowRing,
         scratch: &mut RowScratch,
+        watch: Option<(&mut [f32], &mut [f32])>,
     ) {
+        let (mut watch_wide, mut watch_filtered) = watch.unzip();
         let (height, width) = (input.height() / 2, input.width() / 2);
         let channels = self.depthwise.channels();
         out.reshape(height, width, self.project.channels());
         pixels.reset(input.width(), 3);
         depthwise_rows(
-            kernels,
-            &self.depthwise,
-            (height, width),
+            (height, width, channels),
+            1,
             &mut scratch.ring,
             &mut scratch.row,
-            |y, wide| self.stem.row(kernels, input, y, pixels, wide),
+            |y, wide| {
+                self.stem.row(kernels, input, y, pixels, wide);
+                if let Some(most) = &mut watch_wide {
+                    note_most(wide, most, channels);
+                }
+            },
+            |rows, filtered| kernels.depthwise_row(&self.depthwise, rows, width, filtered),
             |y, filtered| {
+                if let Some(most) = &mut watch_filtered {
+                    note_most(filtered, most, channels);
+                }
                 self.project.row(kernels, filtered, channels, width, out.row_mut(y), None);
             },
         );
@@ -284,16 +308,17 @@ impl SeparableUnit {
         out: &mut FeatureMap,
         scratch: &mut RowScratch,
     ) {
-        out.reshape(input.height, input.width, self.depthwise.channels());
-        depthwise_rows(
-            kernels,
-            &self.depthwise,
-            (input.height, input.width),
-            &mut scratch.ring,
-            &mut scratch.row,
-            |y, row| self.fill(kernels, input, y, row),
-            |y, row| out.row_mut(y).copy_from_slice(row),
-        );
+        let (height, width, channels) = (input.height, input.width, self.depthwise.channels());
+        out.reshape(height, width, channels);
+        let ring = &mut scratch.ring;
+        ring.reset(width, channels);
+        let mut filled = 0;
+        for y in 0..height {
+            let fill = |y: usize, row: &mut [f32]| self.fill(kernels, input, y, row);
+            ring.fill_to(y + 2, height, &mut filled, fill);
+            let rows = ring.around(y, height);
+            kernels.depthwise_row(&self.depthwise, rows, width, out.row_mut(y));
+        }
     }
 
     /// The unit and a 2x2 max-pool.
@@ -309,12 +334,12 @@ impl SeparableUnit {
         let even = &mut scratch.pair;
         even.resize(input.width * channels, 0.0);
         depthwise_rows(
-            kernels,
-            &self.depthwise,
-            (input.height, input.width),
+            (input.height, input.width, channels),
+            1,
             &mut scratch.ring,
             &mut scratch.row,
             |y, row| self.fill(kernels, input, y, row),
+            |rows, row| kernels.depthwise_row(&self.depthwise, rows, input.width, row),
             |y, row| {
                 if y.is_multiple_of(2) {
                     even.copy_from_slice(row);

@@ -17,13 +17,16 @@ mod layers;
 mod look;
 mod merge;
 pub mod models;
+mod near;
 mod onnx;
 mod plan;
+mod quantise;
 mod resample;
 mod tone;
 mod view;
 mod yunet;
 
+pub use centerface::{ActivationRanges, Precision};
 pub use engine::{Engine, HeadMap};
 pub use face_box::FaceBox;
 pub use feature_map::NetworkInput;

@@ -1,12 +1,13 @@
 //! A look: one network at one size, over the whole picture, in tiles where
 //! the picture is large.
 
+use crate::centerface::Precision;
 use crate::engine::Engine;
 use crate::face_box::FaceBox;
 use crate::resample::Window;
-use crate::view::View;
+use crate::view::{Shown, View};
 use fernseed_core::detect::DetectorId;
-use fernseed_core::{Orientation, Picture, Size};
+use fernseed_core::{Orientation, Size};
 
 /// Which of the two networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +40,15 @@ pub struct Look {
     pub turn: Orientation,
     /// Whether dark parts are made brighter first.
     pub lift: bool,
+    /// In what numbers the network computes; YuNet knows floats only.
+    pub precision: Precision,
 }
 
 impl Look {
     /// An upright look at a scale.
     #[must_use]
     pub const fn new(network: Network, scale: f32) -> Self {
-        Self { network, scale, turn: Orientation::Upright, lift: false }
+        Self { network, scale, turn: Orientation::Upright, lift: false, precision: Precision::Full }
     }
 
     /// The same with the picture turned or mirrored.
@@ -58,6 +61,13 @@ impl Look {
     #[must_use]
     pub const fn lifted(self) -> Self {
         Self { lift: true, ..self }
+    }
+
+    /// The same in 8 bits where the network can: for looks so many that
+    /// speed counts more than the last digit of a score.
+    #[must_use]
+    pub const fn fast(self) -> Self {
+        Self { precision: Precision::Fast, ..self }
     }
 }
 
@@ -75,8 +85,12 @@ const EDGE: f32 = 24.0;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     network: Network,
+    precision: Precision,
     view: View,
     picture: Size,
+    /// A box whose centre is this close to a cut is left to others, in
+    /// shown pixels.
+    edge: f32,
 }
 
 impl Look {
@@ -89,7 +103,7 @@ impl Look {
             for &(left, width) in &columns {
                 let window = Window { left, top, width, height };
                 let view = View { window, scale: self.scale, turn: self.turn, lift: self.lift };
-                parts.push(Part { network: self.network, view, picture });
+                parts.push(Part::new(self.network, self.precision, view, picture, EDGE));
             }
         }
         parts
@@ -109,11 +123,27 @@ fn cuts(side: usize, scale: f32) -> Vec<(usize, usize)> {
 }
 
 impl Part {
-    /// Shows the part to its network; boxes in picture pixels.
-    pub(crate) fn run(&self, engine: &Engine, picture: &Picture, floor: f32) -> Vec<FaceBox> {
-        let Some(shown) = self.view.show(picture) else { return Vec::new() };
+    /// A run of a network over a view of a picture of size `picture`.
+    pub(crate) const fn new(
+        network: Network,
+        precision: Precision,
+        view: View,
+        picture: Size,
+        edge: f32,
+    ) -> Self {
+        Self { network, precision, view, picture, edge }
+    }
+
+    /// What is shown.
+    pub(crate) const fn view(&self) -> View {
+        self.view
+    }
+
+    /// Runs the network on what [`View::show`] makes of [`Part::view`]; boxes
+    /// in picture pixels.
+    pub(crate) fn run(&self, engine: &Engine, shown: &Shown, floor: f32) -> Vec<FaceBox> {
         let found = match self.network {
-            Network::CenterFace => engine.centerface(&shown.input, floor),
+            Network::CenterFace => engine.centerface(&shown.input, self.precision, floor),
             Network::YuNet => engine.yunet(&shown.input, floor),
         };
         found.into_iter().map(|b| shown.place(b)).filter(|b| !self.cuts_through(b)).collect()
@@ -123,7 +153,7 @@ impl Part {
     fn cuts_through(&self, found: &FaceBox) -> bool {
         let (x, y) = found.rect.centre();
         let window = self.view.window;
-        let edge = EDGE / self.view.scale;
+        let edge = self.edge / self.view.scale;
         let outside = |at: f32, start: usize, length: usize, side: u32| {
             (start > 0 && at < start as f32 + edge)
                 || (start + length < side as usize && at > (start + length) as f32 - edge)

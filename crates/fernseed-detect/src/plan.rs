@@ -8,13 +8,12 @@ use fernseed_core::{Orientation, Size};
 /// How a video frame is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VideoLook {
-    /// YuNet alone: every frame.
+    /// YuNet on a copy of 1280 pixels: a few times a second.
     Quick,
-    /// YuNet at native size and CenterFace on a copy of at most 1280 pixels:
-    /// the default.
+    /// YuNet at full size (1920 pixels) and CenterFace on a copy of 1280:
+    /// between the quick looks.
     Steady,
-    /// CenterFace at native size, YuNet, and a mirrored look: every so many
-    /// frames, at cuts, and where the quick look is in doubt.
+    /// CenterFace and YuNet at full size, and a mirrored look: at cuts.
     Thorough,
 }
 
@@ -30,6 +29,13 @@ fn long_side(size: Size) -> f32 {
     size.width.max(size.height).max(1) as f32
 }
 
+/// Pixels from which on a still picture is a large one: there the detail of
+/// a second opinion at full size costs more than it finds.
+const LARGE: u64 = 3_000_000;
+/// The longer side of the copy on which the audit shows a large picture to
+/// CenterFace.
+const AUDIT_SIDE: f32 = 1600.0;
+
 /// Smaller and smaller copies: each half of the one before, from `start`.
 fn halvings(size: Size, start: f32) -> impl Iterator<Item = f32> {
     let side = long_side(size);
@@ -40,13 +46,14 @@ fn halvings(size: Size, start: f32) -> impl Iterator<Item = f32> {
 /// The first looks at a still picture: together less than four times the
 /// work of CenterFace at native size, not counting those for dark pictures.
 pub(crate) fn still(size: Size, dark: bool) -> Vec<Look> {
-    let mut looks = vec![
-        Look::new(CenterFace, 1.0),
-        Look::new(CenterFace, 1.0).turned(FlipHorizontal),
-        Look::new(CenterFace, 0.75),
-        Look::new(CenterFace, 0.5),
-        Look::new(YuNet, 1.0),
-    ];
+    let mut looks =
+        vec![Look::new(CenterFace, 1.0), Look::new(CenterFace, 0.5), Look::new(YuNet, 1.0)];
+    if size.pixels() > LARGE {
+        looks.push(Look::new(CenterFace, 0.5).turned(FlipHorizontal));
+    } else {
+        looks.push(Look::new(CenterFace, 1.0).turned(FlipHorizontal));
+        looks.push(Look::new(CenterFace, 0.75));
+    }
     if long_side(size) * 2.0 <= ENLARGE_TO {
         looks.push(Look::new(YuNet, 2.0));
     }
@@ -75,6 +82,18 @@ pub(crate) fn turned(size: Size) -> Vec<Look> {
 
 /// The looks of the audit: sizes the first look did not use.
 pub(crate) fn audit(size: Size, dark: bool) -> Vec<Look> {
+    if size.pixels() > LARGE {
+        let reduced = AUDIT_SIDE / long_side(size);
+        let mut looks = vec![
+            Look::new(YuNet, 0.8),
+            Look::new(CenterFace, reduced),
+            Look::new(YuNet, reduced / 2.0),
+        ];
+        if dark {
+            looks.push(Look::new(CenterFace, reduced).lifted());
+        }
+        return looks;
+    }
     let mut looks = vec![
         Look::new(CenterFace, 0.8),
         Look::new(YuNet, 1.25),
@@ -93,20 +112,21 @@ pub(crate) fn audit(size: Size, dark: bool) -> Vec<Look> {
 /// The looks of a video frame.
 pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
     let side = long_side(size);
-    // Beyond full HD the detail is in the optics, not in the faces.
-    let native = (1920.0 / side).min(1.0);
-    let reduced = (1280.0 / side).min(1.0);
+    // Small pictures are shown larger than life, up to twice; beyond full HD
+    // the detail is in the optics, not in the faces.
+    let up_to = |shown: f32| (shown / side).min(2.0);
+    let (full, reduced) = (up_to(1920.0), up_to(1280.0));
     let quarter = 480.0 / side;
     let mut looks = match look {
-        VideoLook::Quick => vec![Look::new(YuNet, if side <= 1280.0 { 1.0 } else { native })],
-        VideoLook::Steady => vec![Look::new(YuNet, native), Look::new(CenterFace, reduced)],
+        VideoLook::Quick => vec![Look::new(YuNet, reduced)],
+        VideoLook::Steady => vec![Look::new(YuNet, full), Look::new(CenterFace, reduced)],
         VideoLook::Thorough => vec![
-            Look::new(CenterFace, native),
-            Look::new(YuNet, native),
-            Look::new(CenterFace, reduced).turned(FlipHorizontal),
+            Look::new(CenterFace, full.min(1.5)),
+            Look::new(YuNet, full),
+            Look::new(CenterFace, reduced.min(1.0)).turned(FlipHorizontal),
         ],
     };
-    if quarter < 0.75 {
+    if quarter < 0.75 * reduced {
         looks.push(Look::new(YuNet, quarter));
     }
     if dark {

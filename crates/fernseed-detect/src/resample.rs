@@ -1,5 +1,6 @@
 //! Resizing one plane of 8-bit samples: area averaging down, bilinear up.
 
+use crate::kernels::{Kernels, Sum};
 use fernseed_core::Plane;
 
 /// The part of a plane to look at, in whole pixels.
@@ -11,93 +12,194 @@ pub(crate) struct Window {
     pub(crate) height: usize,
 }
 
-/// Which source samples an output sample is made of, along one axis.
+/// Which samples of a row or column the samples of a smaller or larger one
+/// are made of: for each output `reach` weights from `first`.
+#[derive(Debug)]
 struct Taps {
-    first: usize,
-    weights: Vec<f32>,
+    first: Vec<usize>,
+    reach: usize,
+    weights: Vec<u16>,
 }
 
-/// The taps of `output` samples over `input` samples from `offset`.
-fn taps(input: usize, output: usize, offset: usize) -> Vec<Taps> {
-    let ratio = input as f32 / output as f32;
-    (0..output)
-        .map(|i| {
-            if ratio > 1.0 {
-                // The share of each source pixel that the output pixel covers.
-                let (start, end) = (i as f32 * ratio, (i + 1) as f32 * ratio);
-                let first = start as usize;
-                let last = (end.ceil() as usize).clamp(first + 1, input.max(first + 1));
-                let mut weights: Vec<f32> = (first..last)
-                    .map(|s| (end.min((s + 1) as f32) - start.max(s as f32)).max(0.0))
-                    .collect();
-                let sum: f32 = weights.iter().sum();
-                weights.iter_mut().for_each(|w| *w /= sum.max(f32::MIN_POSITIVE));
-                Taps { first: first.min(input - 1) + offset, weights }
+impl Taps {
+    /// The taps of `output` samples over `input` samples; the weights of
+    /// each sum to `unit`. None reaches beyond `input`.
+    fn new(input: usize, output: usize, unit: u16) -> Self {
+        let ratio = input as f32 / output as f32;
+        let reach = if ratio > 1.0 { ratio.ceil() as usize + 1 } else { 2 }.min(input.max(1));
+        let mut taps =
+            Self { first: Vec::with_capacity(output), reach, weights: vec![0; output * reach] };
+        for (i, weights) in taps.weights.chunks_exact_mut(reach).enumerate() {
+            // The part of the source that the output sample covers.
+            let (start, end) = if ratio > 1.0 {
+                (i as f32 * ratio, (i + 1) as f32 * ratio)
             } else {
-                let centre = ((i as f32 + 0.5) * ratio - 0.5).clamp(0.0, (input - 1) as f32);
-                let first = centre as usize;
-                let part = centre - first as f32;
-                let weights = if first + 1 < input { vec![1.0 - part, part] } else { vec![1.0] };
-                Taps { first: first + offset, weights }
+                // Two samples by distance: those under a span of one sample.
+                let centre = (i as f32 + 0.5) * ratio - 0.5;
+                let start = centre.clamp(0.0, (input - 1) as f32);
+                (start, start + 1.0)
+            };
+            // Near the end the window of taps moves back and starts with
+            // zero weights.
+            let first = (start as usize).min(input - reach);
+            let length = (end - start).max(f32::MIN_POSITIVE);
+            let mut spent = 0;
+            for (at, weight) in (first..).zip(weights.iter_mut()) {
+                // Cumulative rounding: the sum is exact.
+                let share = ((at + 1) as f32 - start).clamp(0.0, length) / length;
+                let so_far = (share * f32::from(unit) + 0.5) as u16;
+                *weight = so_far - spent;
+                spent = so_far;
             }
-        })
-        .collect()
+            if let Some(last) = weights.last_mut() {
+                *last += unit - spent;
+            }
+            taps.first.push(first);
+        }
+        taps
+    }
 }
 
-/// Resizes `window` of a plane whose pixels are `bytes` bytes, of which the
-/// first `channels` are kept, to `width` x `height`. The window must lie in
-/// the plane and no side be zero; rows outside count as black.
-pub(crate) fn resample(
-    plane: &Plane,
-    (bytes, channels): (usize, usize),
+/// What the weights of a column of samples sum to; see [`Sum`].
+const DOWN_UNIT: u16 = 256;
+/// What those of a row sum to.
+const ACROSS_UNIT: u16 = 1 << 14;
+/// One step of the result in the product of both.
+const STEP_BITS: u32 = 8 + 14;
+
+/// Resizes a window of a plane, row by row.
+#[derive(Debug)]
+pub(crate) struct Resampler<'a> {
+    kernels: Kernels,
+    plane: &'a Plane,
+    /// Bytes of a pixel, and how many of them are kept.
+    bytes: usize,
+    channels: usize,
     window: Window,
-    width: usize,
-    height: usize,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(width * height * channels);
-    let row_of = |y: usize| {
-        let row = plane.row(y);
-        row.get(window.left * bytes..(window.left + window.width) * bytes).unwrap_or(&[])
-    };
-    if (width, height) == (window.width, window.height) {
-        for y in 0..height {
-            let row = row_of(y + window.top);
-            if bytes == channels {
-                out.extend_from_slice(row);
+    /// `None` at native size.
+    taps: Option<(Taps, Taps)>,
+    sums: Vec<Sum>,
+}
+
+impl<'a> Resampler<'a> {
+    /// For a plane whose pixels are `bytes` bytes, of which the first
+    /// `channels` are kept. The window must lie in the plane and no side be
+    /// zero; rows outside count as black.
+    pub(crate) fn new(
+        kernels: Kernels,
+        plane: &'a Plane,
+        (bytes, channels): (usize, usize),
+        window: Window,
+        (width, height): (usize, usize),
+    ) -> Self {
+        let native = (width, height) == (window.width, window.height);
+        let taps = (!native).then(|| {
+            let across = Taps::new(window.width, width, ACROSS_UNIT);
+            (across, Taps::new(window.height, height, DOWN_UNIT))
+        });
+        let sums = vec![0; if native { 0 } else { window.width * bytes }];
+        Self { kernels, plane, bytes, channels, window, taps, sums }
+    }
+
+    fn source(&self, y: usize) -> &'a [u8] {
+        let Window { left, top, width, .. } = self.window;
+        let row = self.plane.row(top + y);
+        row.get(left * self.bytes..(left + width) * self.bytes).unwrap_or(&[])
+    }
+
+    /// Output row `y`: `out` is as long as the new width times the kept
+    /// channels.
+    pub(crate) fn row(&mut self, y: usize, out: &mut [u8]) {
+        let Some((across, down)) = &self.taps else {
+            let row = self.source(y);
+            if self.bytes == self.channels {
+                let length = out.len().min(row.len());
+                out[..length].copy_from_slice(&row[..length]);
             } else {
-                out.extend(row.chunks_exact(bytes).flat_map(|pixel| &pixel[..channels]));
+                let pixels = out.chunks_exact_mut(self.channels).zip(row.chunks(self.bytes));
+                for (to, from) in pixels {
+                    to.copy_from_slice(&from[..self.channels]);
+                }
+            }
+            return;
+        };
+        let mut sums = std::mem::take(&mut self.sums);
+        let weights = &down.weights[y * down.reach..(y + 1) * down.reach];
+        let mut first = true;
+        for (source, &weight) in (down.first[y]..).zip(weights) {
+            if weight > 0 {
+                self.kernels.weigh(&mut sums, self.source(source), weight, first);
+                first = false;
             }
         }
-        out.resize(width * height * channels, 0);
-        return out;
+        match (self.bytes, across.reach) {
+            (1, 1) => squeeze::<1>(across, &sums, out),
+            (1, 2) => squeeze::<2>(across, &sums, out),
+            (1, 3) => squeeze::<3>(across, &sums, out),
+            (1, 4) => squeeze::<4>(across, &sums, out),
+            (1, 5) => squeeze::<5>(across, &sums, out),
+            (1, 6) => squeeze::<6>(across, &sums, out),
+            (bytes, _) => squeeze_packed(across, &sums, bytes, self.channels, out),
+        }
+        self.sums = sums;
     }
-    let columns = taps(window.width, width, 0);
-    let mut sums = vec![0.0_f32; window.width * bytes];
-    for row in taps(window.height, height, window.top) {
-        sums.fill(0.0);
-        for (i, &weight) in row.weights.iter().enumerate() {
-            for (sum, &value) in sums.iter_mut().zip(row_of(row.first + i)) {
-                *sum += weight * f32::from(value);
-            }
+}
+
+/// One row of single samples.
+fn squeeze<const REACH: usize>(taps: &Taps, sums: &[Sum], out: &mut [u8]) {
+    let (weights, _) = taps.weights.as_chunks::<REACH>();
+    for ((to, &first), weights) in out.iter_mut().zip(&taps.first).zip(weights) {
+        let Some(from) = sums.get(first..first.wrapping_add(REACH)) else { continue };
+        let mut value = 1 << (STEP_BITS - 1);
+        for (&sum, &weight) in from.iter().zip(weights) {
+            value += u32::from(sum) * u32::from(weight);
         }
-        for column in &columns {
-            for channel in 0..channels {
-                let samples = sums[column.first * bytes + channel..].iter().step_by(bytes);
-                let value: f32 = samples.zip(&column.weights).map(|(s, w)| s * w).sum();
-                // The cast saturates.
-                out.push((value + 0.5) as u8);
+        *to = (value >> STEP_BITS) as u8;
+    }
+}
+
+/// One row of pixels of several bytes.
+fn squeeze_packed(taps: &Taps, sums: &[Sum], bytes: usize, channels: usize, out: &mut [u8]) {
+    let weights = taps.weights.chunks_exact(taps.reach);
+    for ((to, &first), weights) in out.chunks_exact_mut(channels).zip(&taps.first).zip(weights) {
+        let from = &sums[first * bytes..];
+        for (channel, to) in to.iter_mut().enumerate() {
+            let mut value = 1_u32 << (STEP_BITS - 1);
+            for (pixel, &weight) in from.chunks_exact(bytes).zip(weights) {
+                value += u32::from(pixel[channel]) * u32::from(weight);
             }
+            *to = (value >> STEP_BITS) as u8;
         }
     }
-    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::Backend;
 
     fn plane(width: usize, rows: &[&[u8]]) -> Plane {
         Plane { data: rows.concat(), stride: width, row_bytes: width, rows: rows.len() }
+    }
+
+    fn resample(
+        plane: &Plane,
+        form: (usize, usize),
+        window: Window,
+        width: usize,
+        height: usize,
+    ) -> Vec<u8> {
+        let mut results = Backend::ALL.into_iter().filter_map(Kernels::new).map(|kernels| {
+            let mut resampler = Resampler::new(kernels, plane, form, window, (width, height));
+            let mut out = vec![0; width * height * form.1];
+            for (y, row) in out.chunks_exact_mut(width * form.1).enumerate() {
+                resampler.row(y, row);
+            }
+            out
+        });
+        let first = results.next().unwrap();
+        assert!(results.all(|other| other == first));
+        first
     }
 
     #[test]
@@ -121,12 +223,39 @@ mod tests {
 
     #[test]
     fn weights_sum_to_one_at_odd_ratios() {
-        for (input, output) in [(7, 3), (3, 7), (1920, 854), (1, 5), (5, 1), (33, 32), (1000, 999)]
+        for (input, output) in
+            [(7, 3), (3, 7), (1920, 854), (1, 5), (5, 1), (33, 32), (1000, 999), (9000, 9), (2, 2)]
         {
-            for tap in taps(input, output, 0) {
-                let sum: f32 = tap.weights.iter().sum();
-                assert!((sum - 1.0).abs() < 1e-4, "{input} {output}");
-                assert!(tap.first + tap.weights.len() <= input, "{input} {output}");
+            for unit in [DOWN_UNIT, ACROSS_UNIT] {
+                let taps = Taps::new(input, output, unit);
+                assert_eq!(taps.first.len(), output);
+                assert!(taps.first.iter().all(|first| first + taps.reach <= input));
+                for weights in taps.weights.chunks(taps.reach) {
+                    assert_eq!(weights.iter().sum::<u16>(), unit, "{input} {output}");
+                }
+            }
+        }
+    }
+
+    /// Against the definition, in floating point.
+    #[test]
+    fn shrinking_is_averaging() {
+        let width = 101;
+        let row: Vec<u8> = (0..width).map(|i| (i * i * 7 % 251) as u8).collect();
+        let p = plane(width, &[&row, &row, &row]);
+        let all = Window { left: 0, top: 0, width, height: 3 };
+        for output in [100, 67, 40, 23, 9, 1] {
+            let shrunk = resample(&p, (1, 1), all, output, 2);
+            let ratio = width as f32 / output as f32;
+            for (i, &value) in shrunk[..output].iter().enumerate() {
+                let (start, end) = (i as f32 * ratio, (i + 1) as f32 * ratio);
+                let sum: f32 = (0..width)
+                    .map(|s| {
+                        let share = end.min((s + 1) as f32) - start.max(s as f32);
+                        share.max(0.0) * f32::from(row[s])
+                    })
+                    .sum();
+                assert!((sum / ratio - f32::from(value)).abs() < 1.0, "{output} {i} {value}");
             }
         }
     }

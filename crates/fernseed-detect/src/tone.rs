@@ -1,5 +1,6 @@
 //! Making dark pictures bright enough for networks trained on bright ones.
 
+use crate::resample::Window;
 use fernseed_core::{Picture, PixelFormat, Size};
 
 /// Statistics of a picture's brightness, from a histogram of luma.
@@ -23,20 +24,32 @@ impl Brightness {
 
     /// Of a grid of some ten thousand pixels of a picture.
     pub(crate) fn sampled(picture: &Picture) -> Self {
-        let Some(plane) = picture.planes().first() else { return Self::of(&[]) };
         let Size { width, height } = picture.size();
-        let (right, down) = ((width as usize / 128).max(1), (height as usize / 96).max(1));
-        let rows = (0..plane.rows).step_by(down).map(|y| plane.row(y));
-        match picture.format() {
-            PixelFormat::Yuv420(_) => {
-                Self::of_luma(rows.flat_map(|row| row.iter().step_by(right).copied()))
-            }
-            PixelFormat::Rgb8 => {
-                Self::of_luma(rows.flat_map(|row| row.chunks_exact(3).step_by(right).map(luma)))
-            }
-            PixelFormat::Rgba8 => {
-                Self::of_luma(rows.flat_map(|row| row.chunks_exact(4).step_by(right).map(luma)))
-            }
+        let whole = Window { left: 0, top: 0, width: width as usize, height: height as usize };
+        Self::sampled_in(picture, whole, (128, 96))
+    }
+
+    /// Of a grid of about `columns` times `rows` pixels of a window.
+    pub(crate) fn sampled_in(
+        picture: &Picture,
+        window: Window,
+        (columns, rows): (usize, usize),
+    ) -> Self {
+        let Some(plane) = picture.planes().first() else { return Self::of(&[]) };
+        let (right, down) = ((window.width / columns).max(1), (window.height / rows).max(1));
+        let bytes = match picture.format() {
+            PixelFormat::Yuv420(_) => 1,
+            PixelFormat::Rgb8 => 3,
+            PixelFormat::Rgba8 => 4,
+        };
+        let span = window.left * bytes..(window.left + window.width) * bytes;
+        let rows = (window.top..window.top + window.height)
+            .step_by(down)
+            .map(|y| plane.row(y).get(span.clone()).unwrap_or(&[]));
+        if bytes == 1 {
+            Self::of_luma(rows.flat_map(|row| row.iter().step_by(right).copied()))
+        } else {
+            Self::of_luma(rows.flat_map(|row| row.chunks_exact(bytes).step_by(right).map(luma)))
         }
     }
 

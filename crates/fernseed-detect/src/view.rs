@@ -3,8 +3,10 @@
 
 use crate::face_box::FaceBox;
 use crate::feature_map::NetworkInput;
-use crate::resample::{Window, resample};
+use crate::kernels::{ChromaRow, ColourMatrix, Kernels, UNIT};
+use crate::resample::{Resampler, Window};
 use crate::tone;
+use fernseed_core::picture::YuvColour;
 use fernseed_core::{Orientation, Picture, PixelFormat, Plane, Rect};
 
 /// One part of a picture, as one run of a network is shown it.
@@ -31,14 +33,23 @@ pub(crate) struct Shown {
 
 impl View {
     /// Cuts, resizes, turns and pads. `None` if nothing would be shown.
-    pub(crate) fn show(self, picture: &Picture) -> Option<Shown> {
+    pub(crate) fn show(self, kernels: Kernels, picture: &Picture) -> Option<Shown> {
         let side = |length: usize| ((length as f32 * self.scale).round() as usize).max(1);
         let (width, height) = (side(self.window.width), side(self.window.height));
-        let mut rgb = packed_rgb(picture, self.window, width, height)?;
-        if self.lift {
-            tone::lift(&mut rgb, width, height);
-        }
-        let input = turn_and_pad(&rgb, width, height, self.turn)?;
+        let sides = (width, height);
+        let input = if self.turn == Orientation::Upright && !self.lift {
+            let (wide, high) = (width.next_multiple_of(32), height.next_multiple_of(32));
+            let mut data = vec![0; wide * high * 3];
+            packed_rgb(kernels, picture, self.window, sides, &mut data, wide * 3)?;
+            NetworkInput::new(wide, high, data)?
+        } else {
+            let mut rgb = vec![0; width * height * 3];
+            packed_rgb(kernels, picture, self.window, sides, &mut rgb, width * 3)?;
+            if self.lift {
+                tone::lift(&mut rgb, width, height);
+            }
+            turn_and_pad(rgb, width, height, self.turn)?
+        };
         Some(Shown { input, view: self, width, height })
     }
 }
@@ -63,16 +74,40 @@ impl Shown {
     }
 }
 
-/// The window as packed RGB of the given size.
-fn packed_rgb(picture: &Picture, window: Window, width: usize, height: usize) -> Option<Vec<u8>> {
+/// Writes the window at the given size as packed RGB into `rgb`, whose rows
+/// are `stride` bytes apart.
+fn packed_rgb(
+    kernels: Kernels,
+    picture: &Picture,
+    window: Window,
+    (width, height): (usize, usize),
+    rgb: &mut [u8],
+    stride: usize,
+) -> Option<()> {
     let planes = picture.planes();
-    let colour = match picture.format() {
-        PixelFormat::Rgb8 => return Some(resample(planes.first()?, (3, 3), window, width, height)),
-        PixelFormat::Rgba8 => {
-            return Some(resample(planes.first()?, (4, 3), window, width, height));
+    let sides = (width, height);
+    let rows = rgb.chunks_exact_mut(stride).take(height).map(|row| &mut row[..width * 3]);
+    let bytes = match picture.format() {
+        PixelFormat::Rgb8 => 3,
+        PixelFormat::Rgba8 => 4,
+        PixelFormat::Yuv420(colour) => {
+            return yuv_rows(kernels, planes, colour, window, sides, rows);
         }
-        PixelFormat::Yuv420(colour) => colour,
     };
+    let mut resampler = Resampler::new(kernels, planes.first()?, (bytes, 3), window, sides);
+    rows.enumerate().for_each(|(y, row)| resampler.row(y, row));
+    Some(())
+}
+
+/// Rows of packed RGB from planar Y'CbCr.
+fn yuv_rows<'a>(
+    kernels: Kernels,
+    planes: &[Plane],
+    colour: YuvColour,
+    window: Window,
+    (width, height): (usize, usize),
+    rows: impl Iterator<Item = &'a mut [u8]>,
+) -> Option<()> {
     let [luma, blue, red] = planes else { return None };
     // The chroma samples under the window; half a pixel of shift at odd
     // edges is nothing to a detector.
@@ -83,51 +118,50 @@ fn packed_rgb(picture: &Picture, window: Window, width: usize, height: usize) ->
         width: (window.width.div_ceil(2)).min(blue.row_bytes.saturating_sub(left)).max(1),
         height: (window.height.div_ceil(2)).min(blue.rows.saturating_sub(top)).max(1),
     };
-    let luma = resample(luma, (1, 1), window, width, height);
-    let native = (width, height) == (window.width, window.height);
-    let chroma = |plane| {
-        if native {
-            doubled(plane, half, width, height)
-        } else {
-            resample(plane, (1, 1), half, width, height)
+    // Chroma stays at half the size and its samples are repeated: cheaper
+    // than interpolating, and as good to a detector.
+    let small = (width.div_ceil(2), height.div_ceil(2));
+    let mut luma = Resampler::new(kernels, luma, (1, 1), window, (width, height));
+    let mut blue = Resampler::new(kernels, blue, (1, 1), half, small);
+    let mut red = Resampler::new(kernels, red, (1, 1), half, small);
+    let matrix = matrix(colour);
+    let mut greys = vec![0; width];
+    let (mut blues, mut reds) = (vec![128; small.0], vec![128; small.0]);
+    let mut chroma = ChromaRow::new(width);
+    for (y, rgb) in rows.enumerate() {
+        if y.is_multiple_of(2) {
+            blue.row(y / 2, &mut blues);
+            red.row(y / 2, &mut reds);
+            kernels.spread(&matrix, &blues, &reds, &mut chroma);
         }
-    };
-    let (blue, red) = (chroma(blue), chroma(red));
-
-    let (kr, kb) = colour.matrix.weights();
-    let (y_scale, y_offset, c_scale) =
-        if colour.full_range { (1.0, 0.0, 1.0) } else { (255.0 / 219.0, 16.0, 255.0 / 224.0) };
-    let (red_of_cr, blue_of_cb) = (2.0 * (1.0 - kr) * c_scale, 2.0 * (1.0 - kb) * c_scale);
-    let (green_of_cr, green_of_cb) =
-        (red_of_cr * kr / (1.0 - kr - kb), blue_of_cb * kb / (1.0 - kr - kb));
-    let mut rgb = vec![0; width * height * 3];
-    for (pixel, ((&y, &cb), &cr)) in rgb.chunks_exact_mut(3).zip(luma.iter().zip(&blue).zip(&red)) {
-        let y = (f32::from(y) - y_offset) * y_scale + 0.5;
-        let (cb, cr) = (f32::from(cb) - 128.0, f32::from(cr) - 128.0);
-        // The casts saturate.
-        pixel[0] = (y + red_of_cr * cr) as u8;
-        pixel[1] = (y - green_of_cb * cb - green_of_cr * cr) as u8;
-        pixel[2] = (y + blue_of_cb * cb) as u8;
+        luma.row(y, &mut greys);
+        kernels.colour(&matrix, &greys, &chroma, rgb);
     }
-    Some(rgb)
+    Some(())
 }
 
-/// A window of a plane at twice the size, samples repeated: cheaper than
-/// interpolating, and as good to a detector.
-fn doubled(plane: &Plane, window: Window, width: usize, height: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(width * height);
-    for y in 0..height {
-        let row = plane.row(window.top + y / 2);
-        let row = row.get(window.left..window.left + window.width).unwrap_or(&[]);
-        out.extend(row.iter().flat_map(|&value| [value, value]).take(width));
-        out.resize((y + 1) * width, 128);
+/// The conversion of a colour space to RGB in whole numbers.
+fn matrix(colour: YuvColour) -> ColourMatrix {
+    let (kr, kb) = colour.matrix.weights();
+    let (luma_by, luma_less, chroma) =
+        if colour.full_range { (1.0, 0.0, 1.0) } else { (255.0 / 219.0, 16.0, 255.0 / 224.0) };
+    let (red_of_cr, blue_of_cb) = (2.0 * (1.0 - kr) * chroma, 2.0 * (1.0 - kb) * chroma);
+    let unit = f32::from(UNIT);
+    let whole = |value: f32| (value * unit).round() as i16;
+    ColourMatrix {
+        luma_by: (luma_by * 4.0 * unit).round() as u16,
+        // Half a step less makes rounding down rounding.
+        luma_less: whole(luma_less * luma_by - 0.5),
+        red_of_cr: whole(red_of_cr),
+        green_of_cr: whole(red_of_cr * kr / (1.0 - kr - kb)),
+        green_of_cb: whole(blue_of_cb * kb / (1.0 - kr - kb)),
+        blue_of_cb: whole(blue_of_cb),
     }
-    out
 }
 
 /// Turns a packed picture and pads it with black to sides of multiples of 32.
 fn turn_and_pad(
-    rgb: &[u8],
+    rgb: Vec<u8>,
     width: usize,
     height: usize,
     turn: Orientation,
@@ -137,7 +171,7 @@ fn turn_and_pad(
     let padded_width = turned_width.next_multiple_of(32);
     let padded_height = turned_height.next_multiple_of(32);
     if turn == Orientation::Upright && (padded_width, padded_height) == (width, height) {
-        return NetworkInput::new(width, height, rgb.to_vec());
+        return NetworkInput::new(width, height, rgb);
     }
     let mut data = vec![0; padded_width * padded_height * 3];
     for (y, row) in data.chunks_exact_mut(padded_width * 3).take(turned_height).enumerate() {
@@ -167,8 +201,12 @@ fn turn_and_pad(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::Backend;
     use fernseed_core::Size;
-    use fernseed_core::picture::YuvColour;
+
+    fn kernels() -> Kernels {
+        Kernels::new(Backend::best()).unwrap()
+    }
 
     fn view(width: usize, height: usize, turn: Orientation) -> View {
         let window = Window { left: 0, top: 0, width, height };
@@ -204,7 +242,7 @@ mod tests {
     fn boxes_come_back_from_every_turn() {
         use Orientation::{FlipHorizontal, Rotate90, Rotate180, Rotate270, Upright};
         for turn in [Upright, FlipHorizontal, Rotate90, Rotate180, Rotate270] {
-            let shown = view(40, 24, turn).show(&marked()).unwrap();
+            let shown = view(40, 24, turn).show(kernels(), &marked()).unwrap();
             let sides = (shown.input.width(), shown.input.height());
             assert_eq!(sides, if turn.swaps_sides() { (32, 64) } else { (64, 32) });
             let found = FaceBox { rect: bright_box(&shown.input), score: 0.5 };
@@ -216,7 +254,7 @@ mod tests {
     fn boxes_come_back_from_a_scaled_window() {
         let window = Window { left: 8, top: 2, width: 32, height: 16 };
         let view = View { window, scale: 2.0, turn: Orientation::Upright, lift: false };
-        let shown = view.show(&marked()).unwrap();
+        let shown = view.show(kernels(), &marked()).unwrap();
         let found = FaceBox { rect: bright_box(&shown.input), score: 0.5 };
         let back = shown.place(found).rect;
         assert!(back.iou(Rect::new(10.0, 4.0, 20.0, 7.0)) > 0.9, "{back:?}");
@@ -235,7 +273,7 @@ mod tests {
             let picture = Picture::filled(size, format, colour);
             for scale in [1.0, 0.5, 1.7] {
                 let look = View { scale, ..view(33, 31, Orientation::Upright) };
-                let shown = look.show(&picture).unwrap();
+                let shown = look.show(kernels(), &picture).unwrap();
                 for (c, &wanted) in colour.iter().enumerate() {
                     let got = shown.input.row(3)[3 * 3 + c];
                     assert!(got.abs_diff(wanted) <= 3, "{format:?} {scale} {c}: {got}");
@@ -250,7 +288,7 @@ mod tests {
         let picture = Picture::filled(size, PixelFormat::Yuv420(YuvColour::BT709), [9, 200, 9]);
         let window = Window { left: 4, top: 4, width: 1, height: 1 };
         let view = View { window, scale: 1.0, turn: Orientation::Upright, lift: false };
-        let shown = view.show(&picture).unwrap();
+        let shown = view.show(kernels(), &picture).unwrap();
         assert!(shown.input.row(0)[1].abs_diff(200) <= 3);
     }
 }

@@ -92,7 +92,7 @@ impl YuNet {
         input: &NetworkInput,
         scratch: &'a mut Scratch,
     ) -> [&'a FeatureMap; 3] {
-        let Scratch { pixels, rows, maps } = scratch;
+        let Scratch { pixels, rows, maps, .. } = scratch;
         let [a, b, at8, at16, at32, out8, out16, out32] = maps;
         let [u0, u1, u2, u3, u4, u5, u6, u7, u8, u9, u10, lateral32, lateral16, lateral8] =
             &self.units;

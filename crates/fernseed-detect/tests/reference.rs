@@ -3,7 +3,7 @@
 //! `reference.txt` was made by `reference.py` with onnxruntime 1.32.0.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use fernseed_detect::{Backend, Engine, HeadMap, NetworkInput};
+use fernseed_detect::{Backend, Engine, HeadMap, NetworkInput, Precision};
 
 const WIDTH: usize = 224;
 const HEIGHT: usize = 160;
@@ -42,7 +42,7 @@ fn sigmoid(x: f32) -> f32 {
 
 /// The four heads of a picture, CenterFace's score after the sigmoid.
 fn heads(engine: &Engine, input: &NetworkInput) -> Vec<HeadMap> {
-    let mut centerface = engine.centerface_head(input);
+    let mut centerface = engine.centerface_head(input, Precision::Full);
     for cell in centerface.values.chunks_exact_mut(5) {
         cell[0] = sigmoid(cell[0]);
     }
@@ -130,5 +130,26 @@ fn threads_do_not_disturb_each_other() {
         for (a, b) in alone.iter().zip(&result) {
             assert_eq!(a.values, b.values);
         }
+    }
+}
+
+/// The 8-bit form says nearly what the exact one says, and the same on every
+/// backend that has the same weights.
+#[test]
+fn bytes_say_nearly_what_floats_say() {
+    let input = picture();
+    for engine in engines() {
+        let exact = engine.centerface_head(&input, Precision::Full);
+        let fast = engine.centerface_head(&input, Precision::Fast);
+        assert_eq!(exact.values.len(), fast.values.len());
+        let (mut worst, mut sum) = (0.0_f32, 0.0);
+        for (a, b) in exact.values.chunks_exact(5).zip(fast.values.chunks_exact(5)) {
+            let difference = (sigmoid(a[0]) - sigmoid(b[0])).abs();
+            worst = worst.max(difference);
+            sum += difference;
+        }
+        let mean = sum / (exact.values.len() / 5) as f32;
+        println!("{:?}: score worst {worst} mean {mean}", engine.backend());
+        assert!(worst < 0.2 && mean < 0.005, "{:?} {worst} {mean}", engine.backend());
     }
 }

@@ -2,7 +2,8 @@
 //! through this crate, to measure and to try things out.
 //!
 //! `transcode IN OUT [sound] [webm] [plain] [quick]`: decoding and encoding
-//! run on two threads, as in the real pipeline. `decode IN` only reads.
+//! run on two threads, as in the real pipeline. With `-` for OUT it only
+//! reads; `rough` and `references` make that cheaper.
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
 use fernseed_core::Picture;
@@ -30,8 +31,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let has = |flag: &str| flags.iter().any(|f| f == flag);
     let begin = Instant::now();
-    let open =
-        OpenOptions { want_audio: has("sound"), analysis: has("rough"), ..OpenOptions::default() };
+    let open = OpenOptions {
+        want_audio: has("sound"),
+        analysis: has("rough"),
+        references_only: has("references"),
+        ..OpenOptions::default()
+    };
     let mut reader = VideoReader::open(File::open(input)?, &open)?;
     println!("{:#?}", reader.info());
     println!("open: {:.3} s", begin.elapsed().as_secs_f64());
@@ -80,6 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 count += 1;
                 Job::Frame(renderer.render(frame.picture, masks), frame.pts, frame.duration)
             }
+            Unit::Skipped(_) => continue,
             Unit::Sound(block) => Job::Sound(KeepVoices.process(block)),
         };
         if jobs.send(job).is_err() {

@@ -9,14 +9,18 @@
 //!
 //! Both are `Send`: the caller may run them on different threads.
 
+mod avc;
+mod bits;
 mod clock;
 mod colour;
+mod describe;
 mod error;
 mod hdr;
 pub(crate) mod nal;
 mod reader;
 mod rotate;
 mod shape;
+mod skim;
 mod sound;
 mod timeline;
 mod writer;
@@ -46,6 +50,13 @@ pub struct OpenOptions {
     /// True for a pass whose pictures are only analysed: the decoder skips
     /// its loop filter, which is faster and slightly blocky.
     pub analysis: bool,
+    /// True to decode only pictures that others are predicted from, where
+    /// the stream's headers tell them apart (H.264, HEVC and MPEG-4 part 2
+    /// in MP4 and Matroska; else all are decoded). The others come as
+    /// [`Unit::Skipped`], so that times and count stay exact. Whether a
+    /// picture that was not decoded is damaged cannot be known: a pass that
+    /// decodes everything may find fewer frames in a damaged file.
+    pub references_only: bool,
     /// True to decode sound too.
     pub want_audio: bool,
     /// Bounds on the pictures.
@@ -100,8 +111,19 @@ pub struct VideoInfo {
 pub enum Unit {
     /// A picture.
     Frame(VideoFrame),
+    /// A picture that was left out, see [`OpenOptions::references_only`].
+    Skipped(SkippedFrame),
     /// A run of sound.
     Sound(SampleBlock),
+}
+
+/// A picture that is there but was not decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SkippedFrame {
+    /// As [`VideoFrame::pts`], in one order with decoded frames.
+    pub pts: i64,
+    /// As [`VideoFrame::duration`].
+    pub duration: i64,
 }
 
 /// One decoded picture with its time.

@@ -85,6 +85,7 @@ pub use policy::DenyMode;
 pub use posture::{LandlockLayer, LandlockStatus, Level, Posture};
 pub use protocol::{Control, HostControl, MAX_MESSAGE, MAX_PLAN_MESSAGE, PROTOCOL_VERSION};
 pub use serve::{EXIT_PANIC, EXIT_POSTURE, EXIT_SELF_TEST, EXIT_SETUP, WorkerContext, zygote_main};
+pub use sys::release_free_memory;
 pub use untrusted::{Untrusted, Validate, printable};
 pub use worker::{Worker, WorkerStatus};
 pub use zygote::Zygote;

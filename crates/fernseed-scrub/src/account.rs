@@ -6,11 +6,18 @@
 //! because a free field is a place to carry something.
 
 mod bits;
+mod bmp;
 mod claims;
+mod gif;
+mod heif;
 mod jpeg;
 mod jpeg_scan;
+mod jxl;
 mod mp4;
 mod png;
+mod pnm;
+mod svg;
+mod tiff;
 mod webm;
 mod webp;
 
@@ -38,6 +45,22 @@ pub enum OutputKind {
     Apng,
     /// WebP.
     WebP,
+    /// GIF.
+    Gif,
+    /// TIFF.
+    Tiff,
+    /// Windows bitmap.
+    Bmp,
+    /// PBM, PGM, PPM or PAM.
+    Pnm,
+    /// Scalable Vector Graphics.
+    Svg,
+    /// AVIF.
+    Avif,
+    /// HEIC.
+    Heic,
+    /// JPEG XL, the bare codestream.
+    Jxl,
     /// None of these.
     Unknown,
 }
@@ -122,6 +145,13 @@ pub fn account(file: &mut (impl Read + Seek), len: u64) -> Accounting {
         OutputKind::Jpeg => jpeg::account(&mut source, &mut claims, &mut parts),
         OutputKind::Png | OutputKind::Apng => png::account(&mut source, &mut claims, &mut parts),
         OutputKind::WebP => webp::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Gif => gif::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Tiff => tiff::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Bmp => bmp::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Pnm => pnm::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Svg => svg::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Avif | OutputKind::Heic => heif::account(&mut source, &mut claims, &mut parts),
+        OutputKind::Jxl => jxl::account(&mut source, &mut claims, &mut parts),
         OutputKind::Unknown => {
             claims.foreign("", 0, len, "This is none of the kinds of file that fernseed writes.");
         }
@@ -144,13 +174,32 @@ struct Parts {
     size: Option<Size>,
 }
 
+/// True for a TIFF block of one directory with one entry, the orientation,
+/// other than upright.
+fn says_orientation_only(b: &[u8]) -> bool {
+    let head = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0";
+    let tail = [0; 6];
+    b.strip_prefix(head)
+        .is_some_and(|rest| matches!(rest, [2..=8, end @ ..] if *end == tail))
+}
+
 fn sniff(head: &[u8]) -> OutputKind {
     match head {
         [0xFF, 0xD8, ..] => OutputKind::Jpeg,
         [0x89, b'P', b'N', b'G', ..] => OutputKind::Png,
         [0x1A, 0x45, 0xDF, 0xA3, ..] => OutputKind::WebM,
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => OutputKind::WebP,
+        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f', ..] => OutputKind::Avif,
+        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', b'e' | b'i', b'i' | b'f', ..] => {
+            OutputKind::Heic
+        }
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => OutputKind::Mp4,
+        [b'G', b'I', b'F', b'8', b'9', b'a', ..] => OutputKind::Gif,
+        [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => OutputKind::Tiff,
+        [b'B', b'M', ..] => OutputKind::Bmp,
+        [b'P', b'4'..=b'7', b'\n', ..] => OutputKind::Pnm,
+        [0xFF, 0x0A, ..] => OutputKind::Jxl,
+        [b'<', b's', b'v', b'g', b' ' | b'>', ..] => OutputKind::Svg,
         _ => OutputKind::Unknown,
     }
 }

@@ -11,12 +11,17 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod against;
 mod bytes;
 mod ebml;
 pub mod inventory;
+pub mod link;
+mod profiles;
 mod source;
 pub mod strip;
 
 pub use account::{Accounting, OutputKind, account};
+pub use against::{Leak, leaks};
 pub use inventory::{Category, Harm, Inventory, InventoryLimits, Item, inventory};
+pub use link::{LinkFacts, LinkGroup, facts, links};
 pub use strip::{StripError, StripOptions, Stripped, UnknownMember, strip};

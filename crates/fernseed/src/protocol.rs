@@ -120,6 +120,9 @@ pub struct OutputOptions {
     pub span: KeptSpan,
     /// Threads the worker may use.
     pub threads: usize,
+    /// True to decode every frame of a video when looking for people, also
+    /// those no other depends on: slower, and right for damaged files.
+    pub every_frame: bool,
 }
 
 /// What a worker is to do.

@@ -6,6 +6,7 @@
 
 mod animation;
 mod audit;
+mod cadence;
 mod inspect;
 mod lookout;
 mod outbox;

@@ -63,7 +63,7 @@ pub(super) fn velocity(links: &[Link]) -> (f32, f32) {
 }
 
 /// How well a detection continues a chain: above 0 if it may, more is better.
-fn affinity(predicted: Rect, last: Rect, found: Rect, gap: f64) -> f32 {
+pub(super) fn affinity(predicted: Rect, last: Rect, found: Rect, gap: f64) -> f32 {
     let side = |r: Rect| (r.width() * r.height()).sqrt().max(1.0);
     let (a, b) = (side(last), side(found));
     let ratio = a.max(b) / a.min(b);

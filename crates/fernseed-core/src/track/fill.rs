@@ -8,14 +8,16 @@ use crate::geometry::Rect;
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     seconds: Vec<f64>,
-    /// Frames that begin a shot, without frame 0.
-    cuts: Vec<u64>,
+    /// Where shots begin, without frame 0: the frame from which on it may
+    /// be the new shot, and the one from which on it certainly is.
+    cuts: Vec<(u64, u64)>,
 }
 
 impl Clock {
-    pub(super) fn push(&mut self, seconds: f64, cut: bool) {
-        if cut && !self.seconds.is_empty() {
-            self.cuts.push(self.seconds.len() as u64);
+    pub(super) fn push(&mut self, seconds: f64, cut: Option<u64>) {
+        let frame = self.seconds.len() as u64;
+        if let Some(from) = cut.filter(|_| frame > 0) {
+            self.cuts.push((from.min(frame), frame));
         }
         self.seconds.push(seconds);
     }
@@ -24,11 +26,12 @@ impl Clock {
         self.seconds.get(frame as usize).copied().unwrap_or_default()
     }
 
-    /// First and last frame of the shot that `frame` lies in.
+    /// First and last frame of the shot that `frame`, one that was decoded,
+    /// lies in. Frames that may belong to two shots are part of both.
     fn shot_of(&self, frame: u64) -> (u64, u64) {
-        let next = self.cuts.partition_point(|c| *c <= frame);
-        let first = next.checked_sub(1).map_or(0, |i| self.cuts[i]);
-        let last = self.cuts.get(next).copied().unwrap_or(self.seconds.len() as u64);
+        let next = self.cuts.partition_point(|c| c.1 <= frame);
+        let first = next.checked_sub(1).map_or(0, |i| self.cuts[i].0);
+        let last = self.cuts.get(next).map_or(self.seconds.len() as u64, |c| c.1);
         (first, last.saturating_sub(1).max(frame))
     }
 }

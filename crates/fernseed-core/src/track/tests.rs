@@ -22,7 +22,7 @@ fn run(frames: u64, cuts: &[u64], at: impl Fn(u64) -> Option<Vec<Detection>>) ->
         tracker.push(Sighting {
             frame,
             seconds: frame as f64 / 25.0,
-            cut: cuts.contains(&frame),
+            cut: cuts.contains(&frame).then_some(frame),
             detections: at(frame),
         });
     }
@@ -163,4 +163,28 @@ fn cuts_are_told_from_motion() {
     }
     assert!(scenes.is_cut(&shade(180)));
     assert!(!scenes.is_cut(&shade(180)));
+}
+
+#[test]
+fn frames_that_may_belong_to_two_shots_are_covered_for_both() {
+    // The cut lies somewhere from 48 to 50; the frames 48 and 49 were not
+    // decoded.
+    let mut tracker = Tracker::new(TrackSettings::for_threshold(0.5));
+    for frame in 0..100u64 {
+        let detections = match frame {
+            20..48 => Some(vec![face(300.0, 0.9)]),
+            50..80 => Some(vec![face(600.0, 0.9)]),
+            48 | 49 => None,
+            _ => Some(vec![]),
+        };
+        let cut = (frame == 50).then_some(48);
+        tracker.push(Sighting { frame, seconds: frame as f64 / 25.0, cut, detections });
+    }
+    let tracks = tracker.finish();
+    assert_eq!(tracks.len(), 2);
+    for frame in [48, 49] {
+        assert!(covers(&tracks, frame, 300.0), "old shot, frame {frame}");
+        assert!(covers(&tracks, frame, 600.0), "new shot, frame {frame}");
+    }
+    assert!(!covers(&tracks, 47, 600.0) && !covers(&tracks, 50, 300.0));
 }

@@ -21,6 +21,8 @@ const PROBE_BYTES: i64 = 16 << 20;
 const PROBE_TIME: i64 = 10_000_000;
 /// Most streams in a file.
 const MAX_STREAMS: i32 = 64;
+/// Longest codec header that is looked into.
+const MAX_HEADER: usize = 1 << 16;
 
 /// The file behind the I/O callbacks, with its own position.
 struct Source {
@@ -131,6 +133,8 @@ pub(crate) struct StreamFacts {
     pub(crate) matrix: Option<[i32; 4]>,
     pub(crate) encrypted: bool,
     pub(crate) dolby_vision: bool,
+    /// The codec's header, empty if it is implausibly long.
+    pub(crate) header: Vec<u8>,
 }
 
 /// One compressed packet.
@@ -192,6 +196,11 @@ impl Packet {
     /// True for packets that must be decoded but not shown.
     pub(crate) const fn is_discarded(&self) -> bool {
         self.get().flags & av::AV_PKT_FLAG_DISCARD != 0
+    }
+
+    /// Duration in ticks, 0 if unknown.
+    pub(crate) fn duration(&self) -> i64 {
+        self.get().duration.max(0)
     }
 
     pub(crate) const fn is_key(&self) -> bool {
@@ -414,6 +423,7 @@ impl Demuxer {
             encrypted: matches!(&tag, b"encv" | b"enca" | b"drmi" | b"drms")
                 || side_data(s, encryption).is_some(),
             dolby_vision: side_data(s, av::AVPacketSideDataType::DOVI_CONF).is_some(),
+            header: header(p).to_vec(),
         })
     }
 
@@ -428,6 +438,18 @@ impl Demuxer {
     pub(crate) const fn hit_end(&self) -> bool {
         // SAFETY: io is non-null after a successful open.
         unsafe { (*self.io).eof_reached != 0 || (*self.io).error != 0 }
+    }
+}
+
+/// A stream's codec header.
+fn header(parameters: &av::AVCodecParameters) -> &[u8] {
+    match usize::try_from(parameters.extradata_size) {
+        // SAFETY: libav keeps `extradata_size` bytes at `extradata` for the
+        // life of the parameters.
+        Ok(n) if n > 0 && n <= MAX_HEADER && !parameters.extradata.is_null() => unsafe {
+            std::slice::from_raw_parts(parameters.extradata, n)
+        },
+        _ => &[],
     }
 }
 

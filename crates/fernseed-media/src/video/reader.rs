@@ -2,24 +2,32 @@
 
 use super::clock::{Clock, Tick};
 use super::colour;
+use super::describe::first_info;
 use super::error::words;
 use super::rotate;
 use super::shape::Shaper;
+use super::skim::Skim;
 use super::sound::SoundIn;
-use super::{AudioInfo, MediaError, OpenOptions, SOUND_RATE, Unit, VideoFrame, VideoInfo};
+use super::{
+    AudioInfo, MediaError, OpenOptions, SOUND_RATE, SkippedFrame, Unit, VideoFrame, VideoInfo,
+};
 use crate::ffi::{
     self, DecodeOptions, Decoder, Demuxer, Frame, FrameFormat, Packet, Received, StreamFacts,
     StreamKind,
 };
 use fernseed_core::time::TimeBase;
 use fernseed_core::{Orientation, Picture, Size};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 
 /// Most errors in a row before a file is given up.
 const MAX_ERRORS_IN_A_ROW: u32 = 10_000;
 /// Most sound blocks that may wait for the first picture.
 const MAX_WAITING: usize = 4_096;
+/// Most pictures that are not decoded and wait for their place.
+const MAX_SKIPPED: usize = 1_024;
+/// Most packets read ahead of a picture to learn what comes before it.
+const MAX_AHEAD: usize = 256;
 /// Most times of corrupt packets remembered.
 const MAX_CORRUPT: usize = 1_024;
 
@@ -30,6 +38,8 @@ pub struct ReadReport {
     pub frames: u64,
     /// Delivered frames that were marked damaged.
     pub damaged: u64,
+    /// Frames delivered as times only, without having been decoded.
+    pub skipped_frames: u64,
     /// Packets of the video that no frame could be made from.
     pub skipped_packets: u64,
     /// Frames left out because their time did not come after the one before.
@@ -59,6 +69,16 @@ pub struct VideoReader {
     info: VideoInfo,
     clock: Clock,
     packet: Packet,
+    skim: Option<Skim>,
+    /// Times and durations of pictures that are not decoded and were not
+    /// delivered yet.
+    skipped: BTreeMap<i64, i64>,
+    /// Packets that were read but not handed to a decoder yet.
+    ahead: VecDeque<Packet>,
+    /// Decoding time of the last video packet read.
+    last_dts: i64,
+    /// Set when the demuxer has nothing more to give.
+    read_all: bool,
     frame: Frame,
     /// Set while `frame` holds a decoded frame that was not delivered.
     has_frame: bool,
@@ -120,7 +140,6 @@ impl VideoReader {
         }
         let (orientation, exact) =
             facts.matrix.map_or((Orientation::Upright, true), rotate::from_matrix);
-        let no_memory = |e| MediaError::Damaged { detail: words(e) };
         let info = first_info(&demuxer, &facts, video, sound_index, orientation, audio);
         let step = info.average_rate.and_then(|(n, d)| ticks(info.time_base, d, n)).unwrap_or(1);
         let half_second = ticks(info.time_base, 1, 2).unwrap_or(1);
@@ -132,6 +151,15 @@ impl VideoReader {
             shaper: Shaper::new(Size::new(1, 1), orientation, plan),
             clock: Clock::new(half_second, step),
             packet: Packet::new().map_err(no_memory)?,
+            skim: if options.references_only {
+                Skim::of(&demuxer.container(), &facts)
+            } else {
+                None
+            },
+            skipped: BTreeMap::new(),
+            ahead: VecDeque::new(),
+            last_dts: i64::MIN,
+            read_all: false,
             frame: Frame::new().map_err(no_memory)?,
             has_frame: false,
             waiting: VecDeque::new(),
@@ -252,25 +280,63 @@ impl VideoReader {
     )]
     pub fn next(&mut self) -> Result<Option<Unit>, MediaError> {
         loop {
+            if let Some(unit) = self.waiting.pop_front() {
+                return Ok(Some(unit));
+            }
             if !self.has_frame {
-                if let Some(unit) = self.waiting.pop_front() {
-                    return Ok(Some(unit));
+                if (self.ended || self.skipped.len() > MAX_SKIPPED)
+                    && let Some((pts, duration)) = self.skipped.pop_first()
+                {
+                    if let Some(unit) = self.skip(pts, duration) {
+                        return Ok(Some(unit));
+                    }
+                    continue;
                 }
                 if self.ended {
                     return Ok(None);
                 }
-                if !self.decode_frame()? {
-                    continue;
-                }
+                self.has_frame = self.decode_frame()?;
+                // Sound that came before the first picture goes first.
+                continue;
             }
-            // Sound that came before the first picture goes first.
-            if let Some(unit) = self.waiting.pop_front() {
-                self.has_frame = true;
-                return Ok(Some(unit));
+            if let Some((pts, duration)) = self.skipped_before()? {
+                if let Some(unit) = self.skip(pts, duration) {
+                    return Ok(Some(unit));
+                }
+                continue;
             }
             self.has_frame = false;
             if let Some(frame) = self.deliver()? {
                 return Ok(Some(Unit::Frame(frame)));
+            }
+        }
+    }
+
+    /// A picture that is shown before the decoded one but was not decoded.
+    fn skipped_before(&mut self) -> Result<Option<(i64, i64)>, MediaError> {
+        let (Some(_), Some(pts)) = (self.skim, self.frame.pts()) else { return Ok(None) };
+        // Decoding times increase and never exceed presentation times, so
+        // nothing earlier follows once they have come as far as this.
+        while self.last_dts < pts && !self.read_all && self.ahead.len() < MAX_AHEAD {
+            if self.read()? {
+                let next = Packet::new().map_err(no_memory)?;
+                self.ahead.push_back(std::mem::replace(&mut self.packet, next));
+            }
+        }
+        let first = self.skipped.first_entry().filter(|e| *e.key() < pts);
+        Ok(first.map(|e| e.remove_entry()))
+    }
+
+    /// Times a picture that was not decoded; `None` if it has no place.
+    fn skip(&mut self, pts: i64, duration: i64) -> Option<Unit> {
+        match self.clock.tick(Some(pts)) {
+            Tick::Show(pts) => {
+                self.report.skipped_frames += 1;
+                Some(Unit::Skipped(SkippedFrame { pts, duration }))
+            }
+            Tick::Drop => {
+                self.report.dropped_frames += 1;
+                None
             }
         }
     }
@@ -316,6 +382,9 @@ impl VideoReader {
     fn decode_frame(&mut self) -> Result<bool, MediaError> {
         let mut errors = 0;
         while !self.ended {
+            if self.skipped.len() > MAX_SKIPPED {
+                return Ok(false);
+            }
             match self.decoder.receive(&mut self.frame) {
                 Ok(Received::Frame) => return Ok(true),
                 Ok(Received::End) => self.end(),
@@ -341,33 +410,21 @@ impl VideoReader {
         Ok(false)
     }
 
-    /// Reads one packet and hands it to its decoder.
+    /// Hands the next packet to its decoder.
     fn feed(&mut self) -> Result<(), MediaError> {
-        match self.demuxer.read(&mut self.packet) {
-            Ok(()) => {}
-            Err(error) if error.is_again() => return Ok(()),
-            Err(error) => {
-                if !error.is_eof() {
-                    self.report.truncated = true;
-                    self.note(format!("the file cannot be read to its end: {}", words(error)));
-                } else if ffi::take_last_error().is_some_and(|l| l.contains("prematurely")) {
-                    // Matroska says this in its log only.
-                    self.report.truncated = true;
-                    self.note("the file is cut off: its last part is incomplete");
-                }
+        if let Some(packet) = self.ahead.pop_front() {
+            self.packet = packet;
+        } else if !self.read()? {
+            if self.read_all {
                 self.draining = true;
                 if self.decoder.send(None).is_err() {
                     self.end();
                 }
-                return Ok(());
             }
-        }
-        if self.packet.is_encrypted() {
-            return Err(MediaError::Encrypted);
+            return Ok(());
         }
         let stream = self.packet.stream();
         if stream == self.video {
-            self.packets += u64::from(!self.packet.data().is_empty());
             if self.packet.is_corrupt()
                 && let Some(pts) = self.packet.pts().or(self.packet.dts())
             {
@@ -388,6 +445,50 @@ impl VideoReader {
         Ok(())
     }
 
+    /// Reads one packet; false if there is nothing to decode in it, or
+    /// nothing left to read.
+    fn read(&mut self) -> Result<bool, MediaError> {
+        if self.read_all {
+            return Ok(false);
+        }
+        match self.demuxer.read(&mut self.packet) {
+            Ok(()) => {}
+            Err(error) if error.is_again() => return Ok(false),
+            Err(error) => {
+                if !error.is_eof() {
+                    self.report.truncated = true;
+                    self.note(format!("the file cannot be read to its end: {}", words(error)));
+                } else if ffi::take_last_error().is_some_and(|l| l.contains("prematurely")) {
+                    // Matroska says this in its log only.
+                    self.report.truncated = true;
+                    self.note("the file is cut off: its last part is incomplete");
+                }
+                self.read_all = true;
+                return Ok(false);
+            }
+        }
+        if self.packet.is_encrypted() {
+            return Err(MediaError::Encrypted);
+        }
+        if self.packet.stream() != self.video {
+            return Ok(true);
+        }
+        self.packets += u64::from(!self.packet.data().is_empty());
+        if let Some(dts) = self.packet.dts() {
+            self.last_dts = dts;
+        }
+        let disposable = self.skim.is_some_and(|s| s.is_disposable(self.packet.data()));
+        let (true, false, Some(pts)) = (disposable, self.packet.is_corrupt(), self.packet.pts())
+        else {
+            return Ok(true);
+        };
+        if !self.packet.is_discarded() && self.skipped.insert(pts, self.packet.duration()).is_some()
+        {
+            self.report.dropped_frames += 1;
+        }
+        Ok(false)
+    }
+
     /// The regular or early end of the file.
     fn end(&mut self) {
         if self.ended {
@@ -404,6 +505,11 @@ impl VideoReader {
             self.note(format!("the file is cut off: {got} of {expected} frames are there"));
         }
     }
+}
+
+/// The error for a structure that could not be allocated.
+fn no_memory(error: ffi::AvError) -> MediaError {
+    MediaError::Damaged { detail: words(error) }
 }
 
 /// Ticks of the sound clock.
@@ -429,65 +535,4 @@ fn open_sound(demuxer: &Demuxer, wanted: bool) -> (Option<SoundIn>, Option<Audio
         Some((sound, info))
     };
     wanted.then(open).flatten().unzip()
-}
-
-/// The facts that the container tells.
-fn first_info(
-    demuxer: &Demuxer,
-    facts: &StreamFacts,
-    video: usize,
-    sound: Option<usize>,
-    orientation: Orientation,
-    audio: Option<AudioInfo>,
-) -> VideoInfo {
-    let duration_seconds = facts
-        .duration
-        .map(|d| facts.time_base.seconds(d))
-        .or_else(|| demuxer.duration_micros().map(|d| d as f64 / 1e6));
-    let estimate = duration_seconds
-        .zip(facts.average_rate)
-        .map(|(s, (n, d))| (s * f64::from(n) / f64::from(d)).round().max(0.0) as u64);
-    VideoInfo {
-        size: Size::new(1, 1),
-        orientation,
-        sample_aspect: (1, 1),
-        time_base: facts.time_base,
-        average_rate: facts.average_rate,
-        duration_seconds,
-        frame_count_hint: if facts.frames > 0 { Some(facts.frames) } else { estimate },
-        container: demuxer.container(),
-        codec: facts.codec.clone(),
-        colour: super::Colour::BT709,
-        hdr: None,
-        audio,
-        dropped_streams: dropped(demuxer, video, sound),
-    }
-}
-
-/// What is left behind, in plain words.
-fn dropped(demuxer: &Demuxer, video: usize, sound: Option<usize>) -> Vec<String> {
-    let mut list = Vec::new();
-    for index in (0..demuxer.stream_count()).filter(|&i| i != video && Some(i) != sound) {
-        let Some(facts) = demuxer.stream(index) else { continue };
-        let name = if facts.codec == "none" || facts.codec.is_empty() || facts.codec == "bin_data" {
-            facts.tag.clone()
-        } else {
-            facts.codec.clone()
-        };
-        let what = match facts.kind {
-            StreamKind::Video => "another picture track",
-            StreamKind::Audio => "sound",
-            StreamKind::Subtitle => "subtitles",
-            StreamKind::Data if facts.tag == "tmcd" => "timecode",
-            StreamKind::Data => "timed metadata",
-            StreamKind::Attachment => "attached file",
-            StreamKind::Picture => "cover picture",
-            StreamKind::Unknown => "unknown stream",
-        };
-        list.push(if name.is_empty() { what.into() } else { format!("{what} ({name})") });
-    }
-    if demuxer.chapter_count() > 0 {
-        list.push(format!("{} chapters", demuxer.chapter_count()));
-    }
-    list
 }

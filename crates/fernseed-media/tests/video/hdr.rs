@@ -27,7 +27,7 @@ fn first(
     let (hdr, colour) = (reader.info().hdr, reader.info().colour);
     match reader.next().unwrap().unwrap() {
         Unit::Frame(frame) => (frame.picture, hdr, colour),
-        Unit::Sound(_) => panic!("there is no sound"),
+        Unit::Sound(_) | Unit::Skipped(_) => panic!("there is no sound"),
     }
 }
 

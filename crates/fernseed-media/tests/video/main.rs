@@ -7,5 +7,6 @@
 mod damage;
 mod formats;
 mod hdr;
+mod references;
 mod sound;
 mod support;

@@ -77,6 +77,7 @@ impl Bench {
                     reader.recycle(redacted.into_inner());
                     count += 1;
                 }
+                Unit::Skipped(_) => panic!("nothing was to be left out"),
                 Unit::Sound(block) => writer.write_sound(&KeepVoices.process(block)).unwrap(),
             }
         }
@@ -159,4 +160,11 @@ pub(crate) fn assert_times(left: &[f64], right: &[f64], within: f64) {
     for (i, (a, b)) in left.iter().zip(right).enumerate() {
         assert!((a - b).abs() <= within, "frame {i}: {a} and {b}");
     }
+}
+
+/// True if the ffmpeg command has an encoder.
+pub(crate) fn ffmpeg_has(encoder: &str) -> bool {
+    let output =
+        Command::new("ffmpeg").args(["-v", "error", "-h", &format!("encoder={encoder}")]).output();
+    output.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("Encoder "))
 }

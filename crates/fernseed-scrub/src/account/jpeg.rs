@@ -17,7 +17,8 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims, parts: &mut 
     parts.kind = OutputKind::Jpeg;
     let len = source.len();
     claims.own("SOI", 0, 2);
-    let mut walk = Walk { picture: Picture::default(), framed: false, scans: 0, jfif: false };
+    let mut walk = Walk { picture: Picture::default(), framed: false, scans: 0, jfif: false, adobe: false };
+    walk.picture.visits = 20_000_000 + 64 * len;
     let mut at = 2;
     loop {
         let Ok([0xFF, marker]) = source.array::<2>(at) else {
@@ -57,7 +58,9 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims, parts: &mut 
     if let Some(problem) = walk.picture.unfinished() {
         claims.wrong("SOS", 0, 0, problem);
     }
-    if !walk.jfif {
+    // Pictures of four inks have no JFIF header, and none at all without
+    // Adobe's marker.
+    if !walk.jfif && !walk.adobe && walk.picture.components.len() != 4 {
         claims.wrong("APP0", 0, 0, "The JFIF header is missing.");
     }
     parts.size = (walk.framed).then(|| Size::new(walk.picture.width, walk.picture.height));
@@ -68,6 +71,7 @@ struct Walk {
     framed: bool,
     scans: u32,
     jfif: bool,
+    adobe: bool,
 }
 
 impl Walk {
@@ -89,9 +93,15 @@ impl Walk {
                     if again || at != 2 { Some("JFIF in the wrong place.") } else { jfif(body) },
                 )
             }
+            0xEE if at == 2 && adobe(body) => {
+                self.adobe = true;
+                ("APP14", None)
+            }
+            0xE1 if !self.framed && upright(body) => ("APP1", None),
+            0xE2 if !self.framed && standard_profile(body) => ("APP2", None),
             0xDB => ("DQT", self.quantisation(body)),
             0xC4 => ("DHT", self.huffman(body)),
-            0xC0 | 0xC2 => ("SOF", self.frame(body, marker == 0xC2)),
+            0xC0..=0xC2 => ("SOF", self.frame(body, marker == 0xC2)),
             0xDD => {
                 self.picture.restart = be16(body, 0).unwrap_or(0).into();
                 ("DRI", (body.len() != 2).then_some("The segment is not four bytes long."))
@@ -151,7 +161,7 @@ impl Walk {
             return Some("A second picture in the file.");
         }
         let count = *b.get(5)?;
-        if b.first() != Some(&8) || !matches!(count, 1 | 3) || b.len() != 6 + 3 * usize::from(count)
+        if b.first() != Some(&8) || !matches!(count, 1 | 3 | 4) || b.len() != 6 + 3 * usize::from(count)
         {
             return Some(EXACT);
         }
@@ -220,6 +230,22 @@ fn jfif(b: &[u8]) -> Option<&'static str> {
     let plain =
         matches!(part(b, 5, 2), Some([1, 1 | 2])) && part(b, 7, 7) == Some(&[0, 0, 1, 0, 1, 0, 0]);
     (!plain).then_some("The JFIF header states a resolution or another version.")
+}
+
+/// Adobe's marker where the colours are RGB, CMYK or YCCK: version 100, no
+/// flags.
+fn adobe(b: &[u8]) -> bool {
+    matches!(b, [b'A', b'd', b'o', b'b', b'e', 0, 100, 0, 0, 0, 0, 0 | 2])
+}
+
+/// EXIF with one entry, the orientation, and nothing else.
+fn upright(b: &[u8]) -> bool {
+    b.strip_prefix(b"Exif\0\0").is_some_and(super::says_orientation_only)
+}
+
+/// One of the colour profiles this project writes, in one piece.
+fn standard_profile(b: &[u8]) -> bool {
+    b.strip_prefix(b"ICC_PROFILE\0\x01\x01").is_some_and(crate::profiles::is_ours)
 }
 
 fn segment_name(marker: u8) -> String {

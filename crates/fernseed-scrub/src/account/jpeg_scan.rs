@@ -85,6 +85,8 @@ pub(super) struct Picture {
     pub(super) restart: u32,
     mcus_wide: u32,
     mcus_high: u32,
+    /// Blocks that may still be visited: the bound on work.
+    pub(super) visits: u64,
 }
 
 impl Picture {
@@ -292,7 +294,7 @@ pub(super) fn walk(
     header: &ScanHeader,
 ) -> Result<u64, Broken> {
     let mut bits = Bits::new(source, at);
-    let Picture { components, tables, restart, mcus_wide, mcus_high, progressive, .. } = picture;
+    let Picture { components, tables, restart, mcus_wide, mcus_high, progressive, visits, .. } = picture;
     let mut pass = Pass { header, progressive: *progressive, run: 0 };
     for &(which, ..) in &header.parts {
         if let Some(c) = components.get_mut(which) {
@@ -324,6 +326,10 @@ pub(super) fn walk(
                 let (dc, ac) = (tables.get(dc), tables.get(4 + ac));
                 let (dc, ac) = (dc.and_then(Option::as_ref), ac.and_then(Option::as_ref));
                 let (h, v) = if single.is_some() { (1, 1) } else { (c.h, c.v) };
+                let Some(left) = visits.checked_sub(u64::from(h * v)) else {
+                    return Err((bits.at(), "The picture asks for too much work."));
+                };
+                *visits = left;
                 for dy in 0..v {
                     for dx in 0..h {
                         let index =

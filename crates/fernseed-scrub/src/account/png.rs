@@ -9,6 +9,25 @@ use fernseed_core::Size;
 use fernseed_core::finding::FindingCode;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
+/// The gammas a file may state, times 100,000.
+const GAMMAS: [u32; 12] = [
+    45_455, 35_000, 50_000, 55_000, 60_000, 65_000, 70_000, 100_000, 150_000, 200_000, 220_000,
+    250_000,
+];
+
+/// A profile under a fixed name, one of those this project writes, with
+/// nothing after its compressed stream.
+fn standard_profile(b: &[u8]) -> bool {
+    let Some(packed) = b.strip_prefix(b"icc\0\0") else { return false };
+    let mut inflate = Decompress::new(true);
+    let mut out = vec![0; 4096];
+    let done = inflate.decompress(packed, &mut out, FlushDecompress::Finish);
+    out.truncate(inflate.total_out() as usize);
+    matches!(done, Ok(Status::StreamEnd))
+        && inflate.total_in() == packed.len() as u64
+        && crate::profiles::is_ours(&out)
+}
+
 /// Picture header.
 #[derive(Clone, Copy, Debug)]
 struct Header {
@@ -240,8 +259,12 @@ fn chunk_at(
     let data_chunk = matches!(&kind, b"IDAT" | b"fdAT");
     let known = matches!(
         &kind,
-        b"IHDR" | b"PLTE" | b"sRGB" | b"gAMA" | b"tRNS" | b"acTL" | b"fcTL" | b"IEND"
-    );
+        b"IHDR" | b"PLTE" | b"sRGB" | b"gAMA" | b"tRNS" | b"acTL" | b"fcTL" | b"IEND" | b"cICP"
+    ) || match &kind {
+        b"iCCP" => source.bytes(at + 8, size.min(1024)).is_ok_and(|b| standard_profile(&b)),
+        b"eXIf" => source.bytes(at + 8, size.min(64)).is_ok_and(|b| super::says_orientation_only(&b)),
+        _ => false,
+    };
     if !known && !data_chunk {
         let code = match &kind {
             b"tEXt" | b"zTXt" | b"iTXt" | b"eXIf" | b"tIME" | b"iCCP" => FindingCode::MetadataLeft,
@@ -336,7 +359,10 @@ impl Walk {
             }
             b"PLTE" => b.len().is_multiple_of(3) && (3..=768).contains(&b.len()),
             b"sRGB" => b.len() == 1 && b.first().is_some_and(|&i| i <= 3),
-            b"gAMA" => be32(b, 0) == Some(45_455) && b.len() == 4,
+            b"gAMA" => be32(b, 0).is_some_and(|g| GAMMAS.contains(&g)) && b.len() == 4,
+            b"cICP" => matches!(b, [1 | 9 | 12, 1 | 8 | 13 | 16 | 18, 0, 0 | 1]),
+            // Content compared when the chunk was met.
+            b"iCCP" | b"eXIf" => true,
             b"tRNS" => match self.header {
                 Some(h) if h.palette => (1..=256).contains(&b.len()),
                 _ => matches!(b.len(), 2 | 6),

@@ -92,6 +92,8 @@ pub(crate) fn scan(args: &ScanArgs, out: &Terminal) -> Result<Exit, Problem> {
             quality: None,
             span: span(&args.span)?,
             threads: cores(),
+            // A plan is kept and applied later, so it counts every frame.
+            every_frame: true,
         },
         accept_uncertain: false,
         dry_run: true,
@@ -221,6 +223,7 @@ fn output_options(args: &OutputArgs, span: KeptSpan, jobs: usize) -> OutputOptio
         quality: args.quality,
         span,
         threads: (cores() / jobs).max(1),
+        every_frame: false,
     }
 }
 

@@ -180,7 +180,16 @@ fn attempt(
     };
     let files = [source.as_fd(), pending.file().as_fd(), source.as_fd()];
     let files = if plan.is_none() { &files[..] } else { &files[..2] };
-    let first = workers.run(role, files, &task, writing_limits(&source)?, &mut guard);
+    let mut first = workers.run(role, files, &task, writing_limits(&source)?, &mut guard);
+    if plan.is_none() && passes_disagree(&first) {
+        // A damaged video: the quick first pass counted other frames than
+        // the second. Both passes decode everything now.
+        let output = OutputOptions { every_frame: true, ..settings.output.clone() };
+        let task = Task::Redact { policy: settings.policy.clone(), output };
+        pending = PendingOutput::create(&input.target.folder)?;
+        let files = [source.as_fd(), pending.file().as_fd(), source.as_fd()];
+        first = workers.run(role, &files, &task, writing_limits(&source)?, &mut guard);
+    }
     if let Some(path) = guard.taken {
         return Err(PublishError::Exists(path).into());
     }
@@ -272,6 +281,11 @@ fn audit(
     };
     let files = [finished.as_fd(), source.as_fd(), source.as_fd()];
     Ok(workers.run(Role::Audit, &files, &task, limits(), listener)?)
+}
+
+/// True if a worker's own plan did not fit its second pass.
+fn passes_disagree(said: &Result<Said, WorkerError>) -> bool {
+    matches!(said, Err(WorkerError::Failed(Failure { kind: FailureKind::Plan, .. })))
 }
 
 /// Stops the worker before the work if the output's name is taken.

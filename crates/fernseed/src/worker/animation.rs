@@ -3,18 +3,18 @@
 //! Treated like a short video: every frame is looked at, tracks close the
 //! gaps between frames, and the output is an APNG with the source's delays.
 
-use super::lookout::watch;
+use super::lookout::{Eyes, Held, watch};
 use super::probe::{Origin, Work};
 use super::still::{failure, masks};
 use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
-use fernseed_core::Picture;
 use fernseed_core::detect::{Detector, Effort};
 use fernseed_core::plan::{KeptSpan, MediaKind, PLAN_VERSION, Plan, SourceSummary, TimelineDigest};
 use fernseed_core::render::Renderer;
 use fernseed_core::time::TimeBase;
+use fernseed_core::track::TrackSettings;
 use fernseed_core::track::plan::redactions;
 use fernseed_core::track::scene::SceneDetector;
-use fernseed_core::track::{TrackSettings, Tracker};
+use fernseed_detect::VideoLook;
 use fernseed_media::still::{AnimationInfo, AnimationReader, AnimationWriter, Delay};
 use std::fs::File;
 use std::io::BufWriter;
@@ -54,27 +54,28 @@ pub(super) fn scan(
     let mut scenes = SceneDetector::default();
     let mut timeline = TimelineDigest::default();
     let (mut count, mut millis, mut last) = (0u64, 0i64, 0i64);
-    let look = |picture: &Picture| work.finder.detect(picture, Effort::Still, settings.floor);
-    let watched = watch(
-        Tracker::new(settings),
-        work.output.threads,
-        &look,
-        &drop,
-        |lookout| -> Result<(), Failure> {
-            while let Some((picture, delay)) = frames.next().map_err(failure)? {
-                timeline.push(millis);
-                last = millis;
-                let cut = scenes.is_cut(&picture);
-                if !lookout.send(count, TICKS.seconds(millis), cut, Some(picture)) {
-                    return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
-                }
-                millis += delay_millis(delay);
-                count += 1;
-                work.outbox.progress(Phase::Scan, count, Some(u64::from(total)))?;
+    // Animations are short: every frame is looked at like a photo.
+    let eyes = Eyes {
+        whole: &|_, picture, _| work.finder.detect(picture, Effort::Still, settings.floor),
+        near: &|_, picture, boxes| work.finder.look_near(picture, boxes, settings.floor),
+        recycle: &drop,
+    };
+    let watched = watch(settings, work.output.threads, &eyes, |lookout| -> Result<(), Failure> {
+        while let Some((picture, delay)) = frames.next().map_err(failure)? {
+            timeline.push(millis);
+            last = millis;
+            let cut = scenes.is_cut(&picture);
+            let seconds = TICKS.seconds(millis);
+            let frame = Held { number: count, seconds, picture: Some(picture) };
+            if !lookout.push(frame, cut, Some(VideoLook::Thorough)) {
+                return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
             }
-            Ok(())
-        },
-    )?;
+            millis += delay_millis(delay);
+            count += 1;
+            work.outbox.progress(Phase::Scan, count, Some(u64::from(total)))?;
+        }
+        Ok(())
+    })?;
     if let Some(frame) = watched.unseen.first() {
         return Err(Failure::new(
             FailureKind::Internal,

@@ -6,11 +6,12 @@
 //! destroyed, compares timestamps with the original's own, and runs the
 //! detectors on the result at other scales and a lower threshold.
 
-use super::lookout::watch;
+use super::cadence::{AUDITING, Cadence};
+use super::lookout::{Eyes, Held, watch};
 use super::outbox::Outbox;
 use super::residual::{is_flat, visible};
 use super::still::{failure as still_failure, masks, redactions as still_redactions};
-use super::video::{MICROS, Shown};
+use super::video::{MICROS, Pass, Shown};
 use crate::protocol::{Event, Failure, FailureKind, Phase};
 use fernseed_core::detect::{Detector, Effort};
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
@@ -19,8 +20,8 @@ use fernseed_core::plan::{KeptSpan, MediaKind, Plan, TimelineDigest};
 use fernseed_core::policy::Policy;
 use fernseed_core::render::check;
 use fernseed_core::time::TimeBase;
+use fernseed_core::track::TrackSettings;
 use fernseed_core::track::plan::redactions;
-use fernseed_core::track::{TrackSettings, Tracker};
 use fernseed_core::{Picture, Size};
 use fernseed_detect::FaceFinder;
 use fernseed_media::still::{self, StillError, StillFrames};
@@ -69,7 +70,7 @@ pub(super) fn run(
     };
     if video {
         let original = original.and_then(|(look, file)| {
-            let shown = Shown::open(look, KeptSpan::default(), 1, None).ok()?;
+            let shown = Shown::open(look, KeptSpan::default(), 1, Pass::Look, None).ok()?;
             Some(Original { container: shown.info().container.clone(), file })
         });
         audit_video(job, &account, finished, original)
@@ -224,20 +225,16 @@ fn audit_video(
     finished: File,
     original: Option<Original>,
 ) -> Result<(), Failure> {
-    let mut shown = match Shown::open(finished, KeptSpan::default(), job.threads, None) {
+    let mut shown = match Shown::open(finished, KeptSpan::default(), job.threads, Pass::Write, None)
+    {
         Ok(shown) => shown,
         Err(failure) if job.plan.is_none() => return Err(failure),
         Err(failure) => return job.outbox.findings(vec![undecodable(&failure.message)]),
     };
     let time_base = shown.info().time_base;
-    let rate = shown.info().average_rate.unwrap_or((25, 1));
-    // The output was looked at closely when it was made; here every frame is
-    // decoded and checked, and somebody looks a few times a second.
-    let every = (u64::from(rate.0) / u64::from(rate.1.max(1)) / 3).clamp(1, 12);
     let policy = job.plan.map_or_else(|| no_plan_policy(job.threshold), |p| p.policy.clone());
     let settings =
         TrackSettings { threshold: job.threshold, ..TrackSettings::for_threshold(job.threshold) };
-    let look = |picture: &Picture| job.finder.detect(picture, Effort::VideoFrame, settings.floor);
     // H.264 in 4:2:0 has even sides only.
     let container =
         if account.container == OutputKind::WebM { Container::WebM } else { Container::Mp4 };
@@ -245,42 +242,49 @@ fn audit_video(
     let mut findings = Vec::new();
     let mut times = Vec::new();
     let total = job.plan.map(|p| p.source.frames);
-    // Detections under masks must not count; the masks of a frame are known
-    // by the frame's number only here, so the filter sits in the feed.
-    let looked = watch(
-        Tracker::new(settings),
-        job.threads,
-        &|numbered: &Numbered| {
-            let found = look(&numbered.picture)?;
-            let (hidden, kept) = job.plan.map_or_else(Default::default, |p| {
-                (masks(p, numbered.number), p.kept_at(numbered.number))
-            });
+    // Every frame is decoded and its masks checked; somebody looks a few
+    // times a second. What lies under masks must not count.
+    let eyes = Eyes {
+        whole: &|number, picture, how| {
+            let found = job.finder.look_at_frame(picture, how, settings.floor)?;
+            let (hidden, kept) =
+                job.plan.map_or_else(Default::default, |p| (masks(p, number), p.kept_at(number)));
             let mut left = visible(found, &hidden, &kept);
             if job.plan.is_none() {
-                left.retain(|d| !is_flat(&numbered.picture, d.rect));
+                left.retain(|d| !is_flat(picture, d.rect));
             }
             Ok(left)
         },
-        &drop,
-        |lookout| -> Result<(), Failure> {
-            while let Some((number, frame)) = shown.next()? {
-                times.push(frame.pts);
-                if frame.damaged {
-                    findings.push(undecodable(&format!("frame {number} is damaged")));
-                }
-                check_picture(job, expected, &frame.picture, number, &mut findings);
-                let seconds = time_base.seconds(frame.pts);
-                let picture = number
-                    .is_multiple_of(every)
-                    .then_some(Numbered { number, picture: frame.picture });
-                if !lookout.send(number, seconds, false, picture) {
-                    return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
-                }
-                job.outbox.progress(Phase::Audit, number + 1, total)?;
+        near: &|_, _, _| Ok(Vec::new()),
+        recycle: &drop,
+    };
+    let mut cadence = Cadence::new(AUDITING);
+    let looked = watch(settings, job.threads, &eyes, |lookout| -> Result<(), Failure> {
+        while let Some((number, frame)) = shown.next()? {
+            times.push(frame.pts);
+            if frame.damaged {
+                findings.push(undecodable(&format!("frame {number} is damaged")));
             }
-            Ok(())
-        },
-    );
+            let seconds = time_base.seconds(frame.pts);
+            let look = cadence.next(seconds, false, frame.picture.is_some());
+            if let Some(picture) = &frame.picture {
+                check_picture(job, expected, picture, number, &mut findings);
+            }
+            // Only frames that are looked at are kept.
+            let picture = match frame.picture {
+                Some(picture) if look.is_none() => {
+                    shown.recycle(picture);
+                    None
+                }
+                other => other,
+            };
+            if !lookout.push(Held { number, seconds, picture }, false, look) {
+                return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
+            }
+            job.outbox.progress(Phase::Audit, number + 1, total)?;
+        }
+        Ok(())
+    });
     let watched = match looked {
         Ok(watched) => watched,
         Err(failure) if job.plan.is_none() => return Err(failure),
@@ -302,12 +306,6 @@ fn audit_video(
     check_times(job, account, &times, time_base, original, &mut findings);
     job.outbox.findings(bounded(findings))?;
     job.outbox.tell(Event::Missed(redactions(&tracks, &policy, size)))
-}
-
-/// A picture that knows its frame.
-struct Numbered {
-    number: u64,
-    picture: Picture,
 }
 
 /// Compares the timestamps that a decoder of the output sees with those in

@@ -1,41 +1,123 @@
-//! Looking at many frames with several threads, in order.
+//! Looking at a clip with several threads.
 //!
-//! One thread decodes and hands frames out; `threads` detectors look; the
-//! results come back in order and feed the tracker. At most a few frames are
-//! in memory at once, whatever the length of the clip.
+//! One thread decodes and hands frames out in stretches: the frames since
+//! the last whole look, and the frame that is looked at as a whole next.
+//! `threads` detectors take stretches, look at the end of theirs at the same
+//! time, then ask the frames between what is in doubt, which needs the end
+//! of the stretch before ([`fernseed_core::track::between`]). Results come
+//! back in order and feed the tracker. At most a few stretches are in
+//! memory, whatever the length of the clip.
 
 use fernseed_core::detect::{DetectError, Detection};
-use fernseed_core::track::{Sighting, Tracker};
+use fernseed_core::track::between::{Glimpse, between};
+use fernseed_core::track::{Sighting, TrackSettings, Tracker};
+use fernseed_core::{Picture, Rect};
+use fernseed_detect::VideoLook;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// One frame on its way to a detector.
-struct Errand<P> {
-    frame: u64,
-    seconds: f64,
-    cut: bool,
-    picture: Option<P>,
+/// Stretches that wait while all detectors are busy. One is enough to keep
+/// them so, and every one holds pictures.
+const WAITING: usize = 1;
+
+/// A frame on its way.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// Its number.
+    pub(super) number: u64,
+    /// Its time.
+    pub(super) seconds: f64,
+    /// What it shows; `None` if it is damaged or was not decoded.
+    pub(super) picture: Option<Picture>,
 }
 
-/// What came back.
+/// Who looks, and how.
+pub(super) struct Eyes<'a> {
+    /// Looks at a whole frame.
+    pub(super) whole:
+        &'a (dyn Fn(u64, &Picture, VideoLook) -> Result<Vec<Detection>, DetectError> + Sync),
+    /// Looks near some boxes of a frame.
+    pub(super) near:
+        &'a (dyn Fn(u64, &Picture, &[Rect]) -> Result<Vec<Detection>, DetectError> + Sync),
+    /// Takes pictures back.
+    pub(super) recycle: &'a (dyn Fn(Picture) + Sync),
+}
+
+/// Frames since the last whole look, and the next frame to be looked at.
+struct Stretch {
+    index: u64,
+    /// True if the end begins a new shot; then the frames between were not
+    /// decoded, and may belong to either shot.
+    fresh: bool,
+    between: Vec<Held>,
+    end: Held,
+    how: VideoLook,
+}
+
+/// What was seen in a stretch.
 struct Answer {
-    frame: u64,
-    seconds: f64,
-    cut: bool,
-    detections: Option<Result<Vec<Detection>, DetectError>>,
+    index: u64,
+    sightings: Vec<Sighting>,
+    unseen: Vec<u64>,
 }
 
 /// Hands frames to the detectors.
-pub(super) struct Lookout<P> {
-    errands: SyncSender<Errand<P>>,
+pub(super) struct Lookout {
+    stretches: SyncSender<Stretch>,
+    next: u64,
+    pending: Vec<Held>,
 }
 
-impl<P> Lookout<P> {
-    /// Sends the next frame; `picture` is `None` where nobody looks.
-    /// False if the detectors are gone.
-    pub(super) fn send(&self, frame: u64, seconds: f64, cut: bool, picture: Option<P>) -> bool {
-        self.errands.send(Errand { frame, seconds, cut, picture }).is_ok()
+impl Lookout {
+    /// Takes the next frame. `cut` says that it begins a new shot, which
+    /// ends the shot before with a look of its own; `look` that it is looked
+    /// at as a whole. False if the detectors are gone.
+    pub(super) fn push(&mut self, frame: Held, cut: bool, look: Option<VideoLook>) -> bool {
+        if cut && !self.end_shot() {
+            return false;
+        }
+        match look {
+            Some(how) if frame.picture.is_some() => self.send(frame, cut, how),
+            // A shot that cannot be looked at in its first frame begins
+            // without one; the tracker has to know all the same.
+            _ if cut => self.send(frame, true, VideoLook::Quick),
+            _ => {
+                self.pending.push(frame);
+                true
+            }
+        }
+    }
+
+    /// Looks at the last frame of a shot, if nobody did. Frames after it
+    /// that were not decoded stay: they may belong to the next shot.
+    fn end_shot(&mut self) -> bool {
+        let Some(last) = self.pending.iter().rposition(|f| f.picture.is_some()) else {
+            return true;
+        };
+        let after = self.pending.split_off(last + 1);
+        let sent = match self.pending.pop() {
+            Some(end) => self.send(end, false, VideoLook::Quick),
+            None => true,
+        };
+        self.pending = after;
+        sent
+    }
+
+    /// Sends what is left at the end of the clip.
+    fn finish(mut self) {
+        // If the detectors are gone, their panic ends the scope.
+        self.end_shot();
+        if let Some(end) = self.pending.pop() {
+            self.send(end, false, VideoLook::Quick);
+        }
+    }
+
+    fn send(&mut self, end: Held, fresh: bool, how: VideoLook) -> bool {
+        let between = std::mem::take(&mut self.pending);
+        let index = self.next;
+        self.next += 1;
+        self.stretches.send(Stretch { index, fresh, between, end, how }).is_ok()
     }
 }
 
@@ -47,57 +129,162 @@ pub(super) struct Watched {
     pub(super) unseen: Vec<u64>,
 }
 
-/// Runs `feed`, which sends frames in order, while `threads` detectors look.
+/// Runs `feed`, which pushes frames in order, while `threads` detectors look.
 ///
 /// # Errors
 /// Whatever `feed` says.
-pub(super) fn watch<P: Send, E: Send>(
-    tracker: Tracker,
+pub(super) fn watch<E: Send>(
+    settings: TrackSettings,
     threads: usize,
-    look: &(dyn Fn(&P) -> Result<Vec<Detection>, DetectError> + Sync),
-    recycle: &(dyn Fn(P) + Sync),
-    feed: impl FnOnce(&Lookout<P>) -> Result<(), E>,
+    eyes: &Eyes<'_>,
+    feed: impl FnOnce(&mut Lookout) -> Result<(), E>,
 ) -> Result<Watched, E> {
-    let threads = threads.max(1);
-    let (errands, waiting) = sync_channel::<Errand<P>>(2 * threads);
-    let waiting = Mutex::new(waiting);
+    let (stretches, waiting) = sync_channel::<Stretch>(WAITING);
+    let desk = Desk { waiting: Mutex::new(waiting), ends: Mutex::default(), news: Condvar::new() };
     let (answers, answered) = channel::<Answer>();
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let answers = answers.clone();
-            let waiting = &waiting;
-            scope.spawn(move || work(waiting, &answers, look, recycle));
+        for _ in 0..threads.max(1) {
+            let (answers, desk, settings) = (answers.clone(), &desk, &settings);
+            scope.spawn(move || work(desk, &answers, eyes, settings));
         }
         drop(answers);
+        let tracker = Tracker::new(settings);
         let collector = scope.spawn(move || collect(tracker, &answered));
-        let fed = feed(&Lookout { errands });
-        // `feed` dropped its end, so the detectors end when they are done.
+        let mut lookout = Lookout { stretches, next: 0, pending: Vec::new() };
+        let fed = feed(&mut lookout);
+        // Ends the queue, so the detectors end when they are done.
+        lookout.finish();
         let watched = collector.join();
         fed?;
         Ok(watched.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 
-fn work<P>(
-    waiting: &Mutex<Receiver<Errand<P>>>,
-    answers: &Sender<Answer>,
-    look: &(dyn Fn(&P) -> Result<Vec<Detection>, DetectError> + Sync),
-    recycle: &(dyn Fn(P) + Sync),
-) {
-    loop {
-        let errand = match waiting.lock() {
-            Ok(queue) => queue.recv(),
-            Err(_poisoned) => return,
-        };
-        let Ok(Errand { frame, seconds, cut, picture }) = errand else { return };
-        let detections = picture.as_ref().map(look);
-        if let Some(picture) = picture {
-            recycle(picture);
+/// What the detectors share.
+struct Desk {
+    waiting: Mutex<Receiver<Stretch>>,
+    /// What is known of the ends of stretches whose successors want it.
+    ends: Mutex<BTreeMap<u64, Glimpse>>,
+    news: Condvar,
+}
+
+impl Desk {
+    fn next(&self) -> Option<Stretch> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+    }
+
+    fn ends(&self) -> MutexGuard<'_, BTreeMap<u64, Glimpse>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the end of a stretch, waiting for who looks at it. Stretches
+    /// are handed out in order, so somebody does.
+    fn take(&self, index: u64) -> Glimpse {
+        let mut ends = self.ends();
+        loop {
+            if let Some(end) = ends.remove(&index) {
+                return end;
+            }
+            ends = self.news.wait(ends).unwrap_or_else(PoisonError::into_inner);
         }
-        if answers.send(Answer { frame, seconds, cut, detections }).is_err() {
+    }
+
+    fn publish(&self, index: u64, end: Glimpse) {
+        self.ends().insert(index, end);
+        self.news.notify_all();
+    }
+}
+
+/// Publishes something even if a detector panics, so that nobody waits for
+/// ever; the panic itself ends the watch.
+struct Promise<'a> {
+    desk: &'a Desk,
+    index: u64,
+    kept: bool,
+}
+
+impl Promise<'_> {
+    fn keep(mut self, end: Glimpse) {
+        self.kept = true;
+        self.desk.publish(self.index, end);
+    }
+}
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.desk.publish(self.index, Glimpse::default());
+        }
+    }
+}
+
+fn work(desk: &Desk, answers: &Sender<Answer>, eyes: &Eyes<'_>, settings: &TrackSettings) {
+    while let Some(stretch) = desk.next() {
+        if answers.send(look(desk, stretch, eyes, settings)).is_err() {
             return;
         }
     }
+}
+
+fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings) -> Answer {
+    let Stretch { index, fresh, between: frames, end, how } = stretch;
+    let promise = Promise { desk, index, kept: false };
+    let whole = end.picture.as_ref().map(|picture| (eyes.whole)(end.number, picture, how));
+    let previous = match index.checked_sub(1) {
+        Some(before) => desk.take(before),
+        None => Glimpse::default(),
+    };
+    let seconds = end.seconds;
+    let glimpse = match (whole, &end.picture) {
+        (Some(Ok(found)), _) if fresh || index == 0 => Some(Ok(Glimpse::first(seconds, found))),
+        (Some(Ok(found)), Some(picture)) => {
+            Some(previous.then(seconds, found, settings, &mut |boxes: &[Rect]| {
+                (eyes.near)(end.number, picture, boxes)
+            }))
+        }
+        (Some(Err(error)), _) => Some(Err(error)),
+        (_, None) | (None, _) => None,
+    };
+    let known = match &glimpse {
+        Some(Ok(glimpse)) => glimpse.clone(),
+        _ if fresh => Glimpse::default(),
+        _ => previous.clone(),
+    };
+    promise.keep(known);
+
+    let times: Vec<f64> = frames.iter().map(|f| f.seconds).collect();
+    let mut near = |i: usize, boxes: &[Rect]| match frames.get(i) {
+        Some(Held { number, picture: Some(picture), .. }) => (eyes.near)(*number, picture, boxes),
+        _ => Ok(Vec::new()),
+    };
+    let inside = match &glimpse {
+        Some(Ok(glimpse)) => between(&previous, glimpse, &times, settings, &mut near),
+        _ => Ok(vec![Vec::new(); frames.len()]),
+    };
+    let mut unseen = Vec::new();
+    let inside = inside.unwrap_or_else(|_error| {
+        unseen.extend(frames.iter().map(|f| f.number));
+        vec![Vec::new(); frames.len()]
+    });
+    if matches!(glimpse, Some(Err(_))) {
+        unseen.push(end.number);
+    }
+    let mut sightings: Vec<Sighting> = frames
+        .iter()
+        .zip(inside)
+        .map(|(f, found)| sighting(f, None, (!found.is_empty()).then_some(found)))
+        .collect();
+    let found = glimpse.and_then(Result::ok).map(|g| g.detections().collect());
+    let cut = fresh.then(|| frames.first().map_or(end.number, |f| f.number));
+    sightings.push(sighting(&end, cut, found));
+    for picture in frames.into_iter().chain([end]).filter_map(|f| f.picture) {
+        (eyes.recycle)(picture);
+    }
+    Answer { index, sightings, unseen }
+}
+
+fn sighting(frame: &Held, cut: Option<u64>, detections: Option<Vec<Detection>>) -> Sighting {
+    Sighting { frame: frame.number, seconds: frame.seconds, cut, detections }
 }
 
 /// Puts the answers back in order.
@@ -106,19 +293,117 @@ fn collect(mut tracker: Tracker, answers: &Receiver<Answer>) -> Watched {
     let mut next = 0;
     let mut unseen = Vec::new();
     for answer in answers {
-        early.insert(answer.frame, answer);
-        while let Some(Answer { frame, seconds, cut, detections }) = early.remove(&next) {
-            let detections = match detections {
-                Some(Ok(found)) => Some(found),
-                Some(Err(_)) => {
-                    unseen.push(frame);
-                    None
-                }
-                None => None,
-            };
-            tracker.push(Sighting { frame, seconds, cut, detections });
+        early.insert(answer.index, answer);
+        while let Some(answer) = early.remove(&next) {
+            answer.sightings.into_iter().for_each(|s| tracker.push(s));
+            unseen.extend(answer.unseen);
             next += 1;
         }
     }
     Watched { tracker, unseen }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fernseed_core::detect::{DetectorId, Label};
+    use fernseed_core::{PixelFormat, Size};
+
+    fn face(x: f32) -> Detection {
+        Detection {
+            rect: Rect::centred(x, 50.0, 20.0, 20.0),
+            label: Label::Face,
+            confidence: 0.9,
+            source: DetectorId::Fake,
+        }
+    }
+
+    /// A clip at 25 frames a second in which somebody stands at 100 in the
+    /// frames `there`; every fifth frame is looked at.
+    fn run(threads: usize, frames: u64, cuts: &[u64], there: std::ops::Range<u64>) -> Watched {
+        let sees = |number: u64| if there.contains(&number) { vec![face(100.0)] } else { vec![] };
+        let eyes = Eyes {
+            whole: &|number, _, _| Ok(sees(number)),
+            near: &|number, _, _| Ok(sees(number)),
+            recycle: &drop,
+        };
+        let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
+        let watched =
+            watch(TrackSettings::for_threshold(0.5), threads, &eyes, |lookout| -> Result<(), ()> {
+                for number in 0..frames {
+                    let cut = cuts.contains(&number);
+                    let look = (cut || number.is_multiple_of(5)).then_some(VideoLook::Quick);
+                    let seconds = number as f64 / 25.0;
+                    let frame = Held { number, seconds, picture: Some(blank.clone()) };
+                    assert!(lookout.push(frame, cut, look));
+                }
+                Ok(())
+            });
+        watched.unwrap()
+    }
+
+    #[test]
+    fn nothing_depends_on_the_number_of_threads() {
+        let tracks = |threads| run(threads, 203, &[60, 61, 120], 33..150).tracker.finish();
+        let one = tracks(1);
+        assert!(!one.is_empty());
+        assert_eq!(one, tracks(2));
+        assert_eq!(one, tracks(5));
+    }
+
+    #[test]
+    fn somebody_who_comes_just_before_a_cut_is_seen() {
+        // Frames 57 to 59: after the look at 55, before the cut at 60.
+        let tracks = run(2, 100, &[60], 57..60).tracker.finish();
+        assert_eq!(tracks.len(), 1);
+        let seen: Vec<u64> = tracks[0].points.iter().filter(|p| p.seen).map(|p| p.frame).collect();
+        assert_eq!(seen, [57, 58, 59]);
+        assert_eq!(tracks[0].points.last().map(|p| p.frame), Some(59));
+    }
+
+    #[test]
+    fn frames_that_were_not_decoded_belong_to_both_shots() {
+        let sees = |number: u64| vec![face(if number < 50 { 100.0 } else { 300.0 })];
+        let eyes = Eyes {
+            whole: &|number, _, _| Ok(sees(number)),
+            near: &|number, _, _| Ok(sees(number)),
+            recycle: &drop,
+        };
+        let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
+        let watched = watch(TrackSettings::for_threshold(0.5), 2, &eyes, |lookout| {
+            for number in 0..101u64 {
+                // Every other frame is decoded.
+                let picture = number.is_multiple_of(2).then(|| blank.clone());
+                let look = number.is_multiple_of(10).then_some(VideoLook::Quick);
+                let frame = Held { number, seconds: number as f64 / 25.0, picture };
+                assert!(lookout.push(frame, number == 50, look));
+            }
+            Ok::<(), ()>(())
+        });
+        let tracks = watched.unwrap().tracker.finish();
+        let span = |t: &fernseed_core::track::Track| {
+            (t.points[0].frame, t.points[t.points.len() - 1].frame)
+        };
+        assert_eq!(tracks.iter().map(span).collect::<Vec<_>>(), [(0, 49), (49, 100)]);
+    }
+
+    #[test]
+    fn a_detector_that_fails_leaves_frames_unseen() {
+        let eyes = Eyes {
+            whole: &|_, _, _| Err(DetectError::Size { width: 0, height: 0 }),
+            near: &|_, _, _| Ok(Vec::new()),
+            recycle: &drop,
+        };
+        let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
+        let watched = watch(TrackSettings::for_threshold(0.5), 2, &eyes, |lookout| {
+            for number in 0..10u64 {
+                let frame = Held { number, seconds: 0.0, picture: Some(blank.clone()) };
+                let look = number.is_multiple_of(3).then_some(VideoLook::Quick);
+                assert!(lookout.push(frame, false, look));
+            }
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+        assert_eq!(watched.unseen, [0, 3, 6, 9]);
+    }
 }

@@ -1,6 +1,7 @@
 //! What kind of file it is, and which stage does the work.
 
 use super::outbox::Outbox;
+use super::video::Pass;
 use super::{animation, still, video};
 use crate::protocol::{Event, Failure, FailureKind, OutputFormat, OutputOptions, SourceFacts};
 use fernseed_core::Size;
@@ -39,7 +40,8 @@ pub(super) fn redact(work: &Work<'_>, input: File, again: File, out: File) -> Re
             }
         },
         Source::Video(file) => {
-            let plan = video::scan(work, file)?;
+            let plan = video::scan(work, file, first_pass(work))?;
+            fernseed_sandbox::release_free_memory();
             video::apply(work, &plan, again, out)
         }
     }
@@ -53,7 +55,7 @@ pub(super) fn scan(work: &Work<'_>, input: File) -> Result<(), Failure> {
                 animation::scan(work, &head, frames).map(drop)
             }
         },
-        Source::Video(file) => video::scan(work, file).map(drop),
+        Source::Video(file) => video::scan(work, file, first_pass(work)).map(drop),
     }
 }
 
@@ -72,6 +74,12 @@ pub(super) fn apply(work: &Work<'_>, plan: &Plan, input: File, out: File) -> Res
         (Source::Video(file), MediaKind::Video) => video::apply(work, plan, file, out),
         (Source::Video(_), _) => Err(changed()),
     }
+}
+
+/// A glance at a damaged file may count other frames than the pass that
+/// writes; the host then asks for every frame.
+fn first_pass(work: &Work<'_>) -> Pass {
+    if work.output.every_frame { Pass::Look } else { Pass::Glance }
 }
 
 fn changed() -> Failure {

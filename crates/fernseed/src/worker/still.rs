@@ -19,6 +19,9 @@ use std::io::Write;
 
 /// Times that a picture is looked at again after rendering.
 const SECOND_LOOKS: usize = 3;
+/// Pictures larger than this are not: there the audit's look is enough, and
+/// the host has repaired what it finds.
+const SECOND_LOOK_PIXELS: u64 = 3_000_000;
 /// The second look hides from this share of the threshold on: a little less
 /// than what the audit doubts, since coding moves confidences.
 const SECOND_LOOK_THRESHOLD: f32 = 0.86;
@@ -113,7 +116,8 @@ fn plan_and_render(
     };
     plan.extend(redactions(&found, policy, 0));
     let mut rendered = Renderer::new(policy).render(picture.clone(), &masks(&plan, 0));
-    for _ in 0..SECOND_LOOKS {
+    let looks = if picture.size().pixels() > SECOND_LOOK_PIXELS { 0 } else { SECOND_LOOKS };
+    for _ in 0..looks {
         let again = look(rendered.get(), Effort::Audit, policy.threshold * SECOND_LOOK_THRESHOLD)?;
         let left = visible(again, &masks(&plan, 0), &[]);
         if left.is_empty() {

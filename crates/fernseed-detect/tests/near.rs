@@ -1,0 +1,125 @@
+//! Looking near expected boxes, on a photo of the demo media.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+
+use fernseed_core::picture::YuvColour;
+use fernseed_core::{Picture, PixelFormat, Plane, Rect, Size};
+use fernseed_detect::{FaceFinder, FinderConfig, VideoLook};
+
+/// A photo of an astronaut, on the top left of a grey 4:2:0 picture of the
+/// given size, at `1 / shrink` of its own size.
+fn astronaut(size: Size, shrink: usize) -> Option<Picture> {
+    let path = fernseed_testkit::demo_media("astronaut.png")?;
+    let photo = image::open(path).unwrap().to_rgb8();
+    let colour = YuvColour::BT709;
+    let mut picture = Picture::filled(size, PixelFormat::Yuv420(colour), [128; 3]);
+    let at = |x: usize, y: usize, plane: usize| {
+        let (mut sum, cell) = ([0_u32; 3], shrink * shrink);
+        for i in 0..cell {
+            let (x, y) = (x * shrink + i % shrink, y * shrink + i / shrink);
+            let pixel = photo.get_pixel_checked(x as u32, y as u32)?;
+            sum.iter_mut().zip(pixel.0).for_each(|(s, v)| *s += u32::from(v));
+        }
+        Some(colour.from_rgb(sum.map(|s| (s as usize / cell) as u8))[plane])
+    };
+    for (i, plane) in picture.planes_mut().iter_mut().enumerate() {
+        let step = if i == 0 { 1 } else { 2 };
+        for y in 0..plane.rows {
+            for (x, value) in plane.row_mut(y).iter_mut().enumerate() {
+                if let Some(photo) = at(x * step, y * step, i) {
+                    *value = photo;
+                }
+            }
+        }
+    }
+    Some(picture)
+}
+
+fn finder() -> FaceFinder {
+    FaceFinder::new(FinderConfig { threads: 1 }).unwrap()
+}
+
+/// True if two boxes differ by less than `share` of the size in each edge.
+fn alike(a: Rect, b: Rect, share: f32) -> bool {
+    let near = |x: f32, y: f32, side: f32| (x - y).abs() <= share * side;
+    near(a.left, b.left, b.width())
+        && near(a.right, b.right, b.width())
+        && near(a.top, b.top, b.height())
+        && near(a.bottom, b.bottom, b.height())
+}
+
+#[test]
+fn an_expected_face_is_found_wherever_it_is_within_half_its_size() {
+    let finder = finder();
+    for shrink in [1, 2, 4] {
+        let Some(picture) = astronaut(Size::new(800, 600), shrink) else {
+            println!("skipped: no demo media");
+            return;
+        };
+        let there = finder.look_at_frame(&picture, VideoLook::Steady, 0.5).unwrap()[0];
+        for (dx, dy) in [(0.0, 0.0), (0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5), (0.4, -0.4)]
+        {
+            let (width, height) = (there.rect.width(), there.rect.height());
+            for factor in [0.8, 1.0, 1.25] {
+                let expected = there.rect.shifted(dx * width, dy * height).scaled(factor);
+                let found = finder.look_near(&picture, &[expected], 0.3).unwrap();
+                assert!(
+                    found.iter().any(|d| alike(d.rect, there.rect, 0.15) && d.confidence > 0.5),
+                    "1/{shrink}, {dx} {dy} {factor}: {found:?} instead of {there:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_face_in_the_dark_is_found_too() {
+    let Some(mut picture) = astronaut(Size::new(800, 600), 2) else {
+        println!("skipped: no demo media");
+        return;
+    };
+    let finder = finder();
+    let there = finder.look_at_frame(&picture, VideoLook::Steady, 0.5).unwrap()[0];
+    for value in &mut picture.planes_mut()[0].data {
+        *value = 16 + (*value - 16) / 10;
+    }
+    let found = finder.look_near(&picture, &[there.rect], 0.3).unwrap();
+    assert!(found.iter().any(|d| d.rect.iou(there.rect) > 0.5), "{found:?}");
+}
+
+#[test]
+fn nowhere_to_look_is_nothing_found() {
+    let finder = finder();
+    let picture = Picture::filled(Size::new(64, 64), PixelFormat::Rgb8, [90; 3]);
+    assert!(finder.look_near(&picture, &[], 0.0).unwrap().is_empty());
+    let nowhere = [Rect::new(f32::NAN, 0.0, 1.0, 1.0), Rect::centred(900.0, 9.0, 8.0, 8.0)];
+    assert!(finder.look_near(&picture, &nowhere, 0.0).unwrap().is_empty());
+    let plain = finder.look_near(&picture, &[Rect::centred(60.0, 3.0, 20.0, 20.0)], 0.5);
+    assert!(plain.unwrap().is_empty());
+    let empty = Picture::filled(Size::new(0, 0), PixelFormat::Rgb8, [0; 3]);
+    assert!(finder.look_near(&empty, &[], 0.0).is_err());
+}
+
+/// A face at the corner of a picture is beside no cut, only beside the edge.
+#[test]
+fn a_face_at_the_edge_of_the_picture_is_kept() {
+    let Some(whole) = astronaut(Size::new(512, 512), 1) else {
+        println!("skipped: no demo media");
+        return;
+    };
+    let finder = finder();
+    let there = finder.look_at_frame(&whole, VideoLook::Steady, 0.5).unwrap()[0].rect;
+    // Cut so that the face touches the top left corner.
+    let (left, top) = ((there.left as usize) & !1, (there.top as usize) & !1);
+    let size = Size::new(512 - left as u32, 512 - top as u32);
+    let planes = whole.planes().iter().enumerate().map(|(i, plane)| {
+        let shift = usize::from(i > 0);
+        let (left, top) = (left >> shift, top >> shift);
+        let data = (top..plane.rows).flat_map(|y| plane.row(y)[left..].to_vec()).collect();
+        let row_bytes = plane.row_bytes - left;
+        Plane { data, stride: row_bytes, row_bytes, rows: plane.rows - top }
+    });
+    let cut = Picture::new(size, whole.format(), planes.collect()).unwrap();
+    let moved = there.shifted(-(left as f32), -(top as f32));
+    let found = finder.look_near(&cut, &[moved], 0.3).unwrap();
+    assert!(found.iter().any(|d| d.rect.iou(moved) > 0.5), "{found:?} {moved:?}");
+}

@@ -1,0 +1,176 @@
+//! Finds deflated streams in any bytes: zlib (RFC 1950), gzip (RFC 1952),
+//! ZIP members, and bare deflate (RFC 1951) outside the payload.
+
+use crate::bytes::{le16, part};
+use crate::source::Source;
+use flate2::{Decompress, FlushDecompress, Status};
+
+/// Most a single stream may unpack to.
+const MAX_STREAM: usize = 32 << 20;
+/// Most that all streams together may unpack to.
+const MAX_TOTAL: u64 = 256 << 20;
+/// Streams tried in all.
+const MAX_TRIES: u32 = 200_000;
+/// Bytes in which bare streams are looked for at every place.
+const MAX_BARE: u64 = 128 << 10;
+/// Bytes that a stream is unpacked from at first.
+const FIRST: u64 = 512;
+/// Shorter results are chance.
+const LEAST: usize = 12;
+
+/// State across streams.
+struct Bounds {
+    left: u64,
+    tries: u32,
+    zlib: Decompress,
+    bare: Decompress,
+}
+
+/// Calls `found` with what each stream unpacks to and where it begins. `open`
+/// are the runs outside the payload.
+pub(super) fn each(
+    source: &mut Source<'_>,
+    open: &[(u64, u64)],
+    mut found: impl FnMut(&[u8], u64),
+) {
+    source.grant(MAX_TOTAL);
+    let mut bounds = Bounds {
+        left: MAX_TOTAL,
+        tries: MAX_TRIES,
+        zlib: Decompress::new(true),
+        bare: Decompress::new(false),
+    };
+    let len = source.len();
+    let mut at = 0;
+    while at < len {
+        let Ok(block) = source.upto(at, len, (1 << 20) + 64) else { break };
+        for n in 0..block.len().min(1 << 20) {
+            let Some((skip, zlib)) = begins(block.get(n..).unwrap_or_default()) else { continue };
+            let place = at + n as u64;
+            // A stream of a few bytes is told from the block at hand.
+            let rest = block.get(n + skip..).unwrap_or_default();
+            if let Some(content) = bounds.unpack(source, rest, place + skip as u64, zlib) {
+                found(&content, place);
+            }
+        }
+        at += 1 << 20;
+    }
+    let mut bare = MAX_BARE;
+    for &(start, end) in open {
+        let take = (end - start).min(bare);
+        bare -= take;
+        let Ok(block) = source.bytes(start, take) else { continue };
+        for n in 0..block.len() {
+            let rest = block.get(n..).unwrap_or_default();
+            if let Some(content) = bounds.unpack_whole(rest) {
+                found(&content, start + n as u64);
+            }
+        }
+    }
+}
+
+/// True for the first bytes of a stream: where its data begins, and whether
+/// they have a zlib header.
+fn begins(b: &[u8]) -> Option<(usize, bool)> {
+    match *b {
+        [0x1F, 0x8B, 8, flags, ..] if flags < 0x20 => Some((gzip(b, flags)?, false)),
+        [b'P', b'K', 3, 4, ..] if le16(b, 8) == Some(8) => {
+            let names = usize::from(le16(b, 26)?) + usize::from(le16(b, 28)?);
+            Some((30 + names, false))
+        }
+        [cmf, flg, ..] => {
+            let sum = u16::from(cmf) << 8 | u16::from(flg);
+            let zlib = cmf & 15 == 8 && cmf >> 4 <= 7 && flg & 0x20 == 0 && sum % 31 == 0;
+            zlib.then_some((0, true))
+        }
+        _ => None,
+    }
+}
+
+fn gzip(b: &[u8], flags: u8) -> Option<usize> {
+    let mut at = 10;
+    if flags & 4 != 0 {
+        at += 2 + usize::from(le16(b, at)?);
+    }
+    for bit in [8, 16] {
+        if flags & bit != 0 {
+            at += b.get(at..)?.iter().position(|&c| c == 0)? + 1;
+        }
+    }
+    Some(at + if flags & 2 != 0 { 2 } else { 0 })
+}
+
+impl Bounds {
+    /// What the stream at `at` unpacks to, as far as it is one. `rest` is
+    /// what is at hand of it.
+    fn unpack(
+        &mut self,
+        source: &mut Source<'_>,
+        rest: &[u8],
+        at: u64,
+        zlib: bool,
+    ) -> Option<Vec<u8>> {
+        self.tries = self.tries.checked_sub(1)?;
+        let machine = if zlib { &mut self.zlib } else { &mut self.bare };
+        machine.reset(zlib);
+        let mut out = Vec::with_capacity(1024);
+        let mut input = part(rest, 0, FIRST.min(rest.len() as u64) as usize)?.to_vec();
+        let mut next = at + input.len() as u64;
+        let most = MAX_STREAM.min(usize::try_from(self.left).unwrap_or(MAX_STREAM));
+        loop {
+            let status = run(machine, &input, &mut out, most);
+            if status != Some(Status::Ok) || out.len() >= most {
+                break;
+            }
+            input = match source.upto(next, source.len(), 64 << 10) {
+                Ok(more) if !more.is_empty() => more,
+                _ => break,
+            };
+            next += input.len() as u64;
+        }
+        self.left = self.left.saturating_sub(out.len() as u64);
+        (out.len() >= LEAST).then_some(out)
+    }
+
+    /// What a bare stream at the beginning of `b` unpacks to, if it ends in
+    /// there.
+    fn unpack_whole(&mut self, b: &[u8]) -> Option<Vec<u8>> {
+        // Reserved block type, or a stored block whose length is not there.
+        let first = *b.first()?;
+        let stored = first >> 1 & 3 == 0;
+        if first >> 1 & 3 == 3 || stored && le16(b, 1)? != !le16(b, 3)? {
+            return None;
+        }
+        self.tries = self.tries.checked_sub(1)?;
+        self.bare.reset(false);
+        let mut out = Vec::with_capacity(256);
+        let most = (1 << 20).min(usize::try_from(self.left).unwrap_or(0));
+        let end = run(&mut self.bare, b, &mut out, most);
+        self.left = self.left.saturating_sub(out.len() as u64);
+        (end == Some(Status::StreamEnd) && out.len() >= LEAST).then_some(out)
+    }
+}
+
+/// Unpacks all of `input`, or until `out` holds `most`. `None` on an error.
+fn run(machine: &mut Decompress, input: &[u8], out: &mut Vec<u8>, most: usize) -> Option<Status> {
+    let before = machine.total_in();
+    loop {
+        let used = usize::try_from(machine.total_in() - before).ok()?;
+        let rest = input.get(used..)?;
+        if out.len() >= most {
+            return None;
+        }
+        if out.len() == out.capacity() {
+            out.reserve(out.len().clamp(256, 1 << 20));
+        }
+        let had = (machine.total_in(), out.len());
+        let status = machine.decompress_vec(rest, out, FlushDecompress::None).ok()?;
+        if status == Status::StreamEnd {
+            return Some(status);
+        }
+        let stuck = had == (machine.total_in(), out.len());
+        if stuck && out.len() < out.capacity() {
+            return Some(Status::Ok);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! What is worth looking for in an original.
+
+use super::{Needle, Needles, ranges, windows};
+use crate::inventory::{Category, Inventory, InventoryLimits, Item, inventory};
+use crate::source::Source;
+use std::collections::BTreeSet;
+use std::io::{Read, Seek};
+
+/// Most needles.
+const MAX_VALUES: usize = 5_000;
+/// Longest needle in bytes; longer texts become several.
+const MAX_BYTES: usize = 48;
+/// Most bytes read of one block of metadata.
+const MAX_BLOCK: u64 = 1 << 20;
+/// Most bytes of embedded pictures.
+const MAX_PIECES: usize = 4 << 20;
+
+/// Words that files hold whatever their source: names of structures, default
+/// names of tracks and colour spaces, the names our writers use.
+const COMMON: &[&str] = &[
+    "jfif",
+    "exif",
+    "adobe",
+    "icc_profile",
+    "srgb",
+    "ihdr",
+    "idat",
+    "iend",
+    "isom",
+    "iso2",
+    "iso4",
+    "iso5",
+    "iso6",
+    "avc1",
+    "hvc1",
+    "hev1",
+    "av01",
+    "mp41",
+    "mp42",
+    "mp4a",
+    "m4a ",
+    "qt  ",
+    "vide",
+    "soun",
+    "videohandler",
+    "soundhandler",
+    "webm",
+    "matroska",
+    "v_vp8",
+    "v_vp9",
+    "v_av1",
+    "a_opus",
+    "a_vorbis",
+    "opushead",
+    "opustags",
+    "opus",
+    "vorbis",
+    "lame",
+    "lame3.100",
+    "info",
+    "xing",
+    "vbri",
+    "riff",
+    "wave",
+    "data",
+    "fmt ",
+    "fact",
+    "flac",
+    "oggs",
+    "form",
+    "aiff",
+    "aifc",
+    "comm",
+    "ssnd",
+    "none",
+    "fver",
+    "sowt",
+    "ustar",
+    "heic",
+    "mif1",
+    "miaf",
+    "avif",
+    "webp",
+    "vp8x",
+    "mntr",
+    "rgb xyz",
+    "xyz ",
+    "gray",
+    "desc",
+    "text",
+    "curv",
+    "para",
+    "unknown",
+    "true",
+    "false",
+    "uncalibrated",
+    "colr",
+    "nclx",
+    "moov",
+    "mdat",
+    "ftyp",
+    "trak",
+    "mdia",
+    "minf",
+    "stbl",
+    "null",
+    "png",
+    "jpeg",
+    "jpg",
+    "image/jpeg",
+    "image/png",
+    "video/mp4",
+    "media",
+    "main",
+    "default",
+];
+
+/// Words in descriptions of blocks that the inventory writes itself.
+const SIZES: &[&str] = &[" bytes", " kB", " MB", " GB", " values"];
+
+/// What could be recognised again of the metadata in the first `len` bytes of
+/// `original`.
+///
+/// Never fails; reads and keeps a bounded amount.
+pub fn needles(original: &mut (impl Read + Seek), len: u64) -> Needles {
+    let found = inventory(original, len, &InventoryLimits::default());
+    let mut source = Source::new(original, len, 256 << 20);
+    let mut out = Gather::default();
+    for item in &found.items {
+        out.item(&mut source, item);
+    }
+    for block in ranges::metadata(&mut source) {
+        out.block(&mut source, &block);
+    }
+    out.finish(&found)
+}
+
+/// Needles so far.
+#[derive(Default)]
+struct Gather {
+    seen: BTreeSet<Vec<u8>>,
+    values: Vec<Needle>,
+    pieces: Vec<u8>,
+}
+
+impl Gather {
+    fn item(&mut self, source: &mut Source<'_>, item: &Item) {
+        let raw = match item.bytes {
+            Some((start, end)) => source.upto(start, end, MAX_BLOCK).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let about = (item.category, item.what.as_str(), item.path.as_str());
+        if matches!(item.category, Category::Preview | Category::Hidden) && raw.len() >= 64 {
+            windows::cut(&raw, MAX_PIECES, &mut self.pieces);
+        }
+        if item.category == Category::Place && (8..=MAX_BYTES).contains(&raw.len()) {
+            self.bytes(about, &raw);
+        }
+        let value = item.value.trim_end_matches('\u{2026}').trim();
+        if !SIZES.iter().any(|s| value.contains(s)) {
+            self.text(about, value);
+        }
+        // Values are shortened and made printable; the bytes are not.
+        if raw.len() <= 4096 && item.category != Category::Preview {
+            self.strings(about, &raw);
+        }
+    }
+
+    fn block(&mut self, source: &mut Source<'_>, block: &ranges::Block) {
+        let raw = source.upto(block.start, block.end, MAX_BLOCK).unwrap_or_default();
+        let about = (Category::Other, "metadata of the original", block.path.as_str());
+        self.strings(about, &raw);
+        if raw.len() >= 256 {
+            windows::cut(&raw, MAX_PIECES, &mut self.pieces);
+        }
+    }
+
+    /// Runs of printable characters in `raw`, as bytes and as UTF-16.
+    fn strings(&mut self, about: (Category, &str, &str), raw: &[u8]) {
+        let text = String::from_utf8_lossy(raw);
+        for run in text.split(|c: char| c.is_control() || c == '\u{fffd}') {
+            // Shorter runs in binary data are chance.
+            if run.chars().count() >= 6 {
+                self.text(about, run.trim());
+            }
+        }
+        for shift in 0..2 {
+            let pairs = || raw.get(shift..).unwrap_or_default().chunks_exact(2);
+            for low in [0, 1] {
+                let units = pairs().map(|p| match (p.get(low), p.get(1 - low)) {
+                    (Some(&c @ 0x20..=0x7E), Some(0)) => char::from(c),
+                    _ => '\0',
+                });
+                let text: String = units.collect();
+                for run in text.split('\0').filter(|r| r.len() >= 6) {
+                    self.text(about, run.trim());
+                }
+            }
+        }
+    }
+
+    /// Adds a text, in pieces if it is long.
+    fn text(&mut self, about: (Category, &str, &str), text: &str) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let mut cut = rest.len().min(MAX_BYTES);
+            while !rest.is_char_boundary(cut) {
+                cut -= 1;
+            }
+            let (piece, left) = rest.split_at(cut);
+            if meaningful(piece) {
+                self.add(about, piece.as_bytes(), true);
+            }
+            rest = left;
+        }
+    }
+
+    /// Adds a binary value.
+    fn bytes(&mut self, about: (Category, &str, &str), raw: &[u8]) {
+        let distinct: BTreeSet<u8> = raw.iter().copied().collect();
+        if distinct.len() >= 5 {
+            self.add(about, raw, false);
+        }
+    }
+
+    fn add(&mut self, about: (Category, &str, &str), bytes: &[u8], text: bool) {
+        if self.values.len() < MAX_VALUES && self.seen.insert(bytes.to_vec()) {
+            self.values.push(Needle {
+                category: about.0,
+                what: about.1.to_owned(),
+                path: about.2.to_owned(),
+                bytes: bytes.to_vec(),
+                text,
+            });
+        }
+    }
+
+    fn finish(self, found: &Inventory) -> Needles {
+        // The kind of file is no secret.
+        let kind = found.container.as_bytes();
+        let values = self.values.into_iter().filter(|n| n.bytes != kind).collect();
+        Needles { values, pieces: self.pieces }
+    }
+}
+
+/// True for text that says something: four letters or digits, three of them
+/// different, and no word that files hold anyway.
+fn meaningful(text: &str) -> bool {
+    let letters: Vec<char> = text.chars().filter(|c| c.is_alphanumeric()).collect();
+    let distinct: BTreeSet<char> = letters.iter().copied().collect();
+    let lower = text.to_lowercase();
+    let common = COMMON.iter().any(|c| lower.trim() == c.trim());
+    // A short number is a size or a setting.
+    let number = letters.len() < 7 && letters.iter().all(char::is_ascii_digit);
+    letters.len() >= 4 && distinct.len() >= 3 && !common && !number
+}
+
+/// Texts of eight letters and more in the metadata of sound files and
+/// archives, at most 100.
+pub(crate) fn texts(source: &mut Source<'_>) -> Vec<String> {
+    let mut out = Gather::default();
+    for block in ranges::metadata(source) {
+        let raw = source.upto(block.start, block.end, 4096).unwrap_or_default();
+        out.strings((Category::Other, "", ""), &raw);
+    }
+    let texts = out.values.into_iter().filter_map(|n| String::from_utf8(n.bytes).ok());
+    texts.filter(|t| t.chars().filter(|c| c.is_alphanumeric()).count() >= 8).take(100).collect()
+}

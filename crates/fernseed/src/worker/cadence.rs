@@ -1,0 +1,117 @@
+//! When a frame of a video is looked at as a whole, and how closely.
+
+use fernseed_detect::VideoLook;
+
+/// How often somebody looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rhythm {
+    /// Seconds between looks at whole frames.
+    pub(super) interval: f64,
+    /// Frames between them at most, whatever the timestamps say.
+    pub(super) frames: u32,
+    /// One look in so many is a steady one; the others are quick.
+    pub(super) steady_every: u32,
+    /// The look at the first frame of a shot.
+    pub(super) fresh: VideoLook,
+}
+
+/// For finding people: six looks a second. What lies between is asked near
+/// the places in doubt.
+pub(super) const FINDING: Rhythm =
+    Rhythm { interval: 1.0 / 6.0, frames: 12, steady_every: 3, fresh: VideoLook::Thorough };
+
+/// For the audit, which comes on top: the output was looked at closely when
+/// it was made.
+pub(super) const AUDITING: Rhythm =
+    Rhythm { interval: 0.5, frames: 30, steady_every: 1, fresh: VideoLook::Steady };
+
+/// Seconds between two looks of the closest kind at most: flashing lights
+/// look like cuts.
+const BETWEEN_FRESH: f64 = 0.5;
+/// Timestamps are rounded.
+const SLACK: f64 = 2e-3;
+
+/// Decides frame by frame.
+#[derive(Debug)]
+pub(super) struct Cadence {
+    rhythm: Rhythm,
+    last: Option<f64>,
+    last_fresh: Option<f64>,
+    since: u32,
+    looks: u32,
+}
+
+impl Cadence {
+    pub(super) const fn new(rhythm: Rhythm) -> Self {
+        Self { rhythm, last: None, last_fresh: None, since: 0, looks: 0 }
+    }
+
+    /// How the next frame, at `seconds`, is looked at. A frame that cannot
+    /// be looked at is passed over and the next one gets its look.
+    pub(super) fn next(&mut self, seconds: f64, cut: bool, possible: bool) -> Option<VideoLook> {
+        self.since = self.since.saturating_add(1);
+        let due = self
+            .last
+            .is_none_or(|last| seconds - last >= self.rhythm.interval - SLACK || seconds < last);
+        if !possible || !(cut || due || self.since >= self.rhythm.frames) {
+            return None;
+        }
+        let fresh = cut || self.last.is_none();
+        self.last = Some(seconds);
+        self.since = 0;
+        if fresh {
+            self.looks = 0;
+            let often = self.last_fresh.is_some_and(|t| (seconds - t).abs() < BETWEEN_FRESH);
+            if !often {
+                self.last_fresh = Some(seconds);
+                return Some(self.rhythm.fresh);
+            }
+            return Some(VideoLook::Steady);
+        }
+        self.looks += 1;
+        let steady = self.looks.is_multiple_of(self.rhythm.steady_every);
+        Some(if steady { VideoLook::Steady } else { VideoLook::Quick })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looks(rate: f64, frames: u32, cuts: &[u32]) -> Vec<(u32, VideoLook)> {
+        let mut cadence = Cadence::new(FINDING);
+        (0..frames)
+            .filter_map(|f| {
+                let look = cadence.next(f64::from(f) / rate, cuts.contains(&f), true);
+                look.map(|how| (f, how))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_rate_of_looks_follows_time_not_frames() {
+        assert_eq!(looks(30.0, 300, &[]).len(), 60);
+        assert_eq!(looks(60.0, 600, &[]).len(), 60);
+        assert_eq!(looks(2.0, 20, &[]).len(), 20);
+        let steady = looks(30.0, 300, &[]).iter().filter(|l| l.1 == VideoLook::Steady).count();
+        assert_eq!(steady, 19);
+    }
+
+    #[test]
+    fn shots_begin_with_a_close_look_and_flashes_do_not_repeat_it() {
+        let all = looks(30.0, 90, &[40, 43, 70]);
+        let at = |f: u32| all.iter().find(|l| l.0 == f).map(|l| l.1);
+        assert_eq!(at(0), Some(VideoLook::Thorough));
+        assert_eq!(at(40), Some(VideoLook::Thorough));
+        assert_eq!(at(43), Some(VideoLook::Steady));
+        assert_eq!(at(70), Some(VideoLook::Thorough));
+    }
+
+    #[test]
+    fn a_frame_that_cannot_be_seen_passes_its_look_on() {
+        let mut cadence = Cadence::new(FINDING);
+        assert_eq!(cadence.next(0.0, false, false), None);
+        assert_eq!(cadence.next(0.04, false, true), Some(VideoLook::Thorough));
+        assert_eq!(cadence.next(0.08, false, true), None);
+    }
+}

@@ -1,0 +1,222 @@
+//! The first pass: everybody is found, and the plan made.
+
+use super::{Pass, Shown};
+use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
+use crate::worker::cadence::{Cadence, FINDING};
+use crate::worker::lookout::{Eyes, Held, Lookout, Watched, watch};
+use crate::worker::probe::{Work, announce};
+use fernseed_core::Picture;
+use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
+use fernseed_core::plan::{
+    FrameSpan, MediaKind, PLAN_VERSION, Plan, SourceSummary, TimelineDigest,
+};
+use fernseed_core::policy::AudioPolicy;
+use fernseed_core::time::clock;
+use fernseed_core::track::plan::redactions;
+use fernseed_core::track::scene::SceneDetector;
+use fernseed_core::track::{Track, TrackSettings};
+use std::fs::File;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+/// A gap of this many seconds inside a track is worth a look by a person.
+const LONG_GAP: f64 = 1.5;
+/// Pictures on their way back to the decoder.
+const RETURNING: usize = 32;
+
+/// Looks at a video and makes the plan.
+pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result<Plan, Failure> {
+    let threads = work.output.threads.max(1);
+    let mut shown = Shown::open(file, work.output.span, threads, pass, None)?;
+    let info = shown.info().clone();
+    let output = work.output.format.unwrap_or(OutputFormat::Mp4);
+    let format = format!("{} video ({})", info.container, info.codec);
+    announce(work, MediaKind::Video, format, output, info.size)?;
+    let settings = TrackSettings::for_threshold(work.policy.threshold);
+
+    let (free, reuse) = sync_channel::<Picture>(RETURNING);
+    let eyes = Eyes {
+        whole: &|_, picture, how| work.finder.look_at_frame(picture, how, settings.floor),
+        near: &|_, picture, boxes| work.finder.look_near(picture, boxes, settings.floor),
+        recycle: &|picture| drop(free.try_send(picture)),
+    };
+    let mut seen = SourceTimes::default();
+    let watched = watch(settings, threads, &eyes, |lookout| {
+        feed(work, &mut shown, lookout, &mut seen, &reuse)
+    })?;
+    let Watched { tracker, unseen } = watched;
+    for frame in unseen {
+        blank(&mut seen.damaged, frame);
+    }
+    if shown.reader().report().truncated {
+        return Err(Failure::new(
+            FailureKind::Truncated,
+            format!("the file is cut short after {} frames", seen.frames),
+        ));
+    }
+    if seen.frames == 0 {
+        return Err(Failure::new(
+            FailureKind::Damaged,
+            if work.output.span.is_all() {
+                "it holds no frame that can be decoded"
+            } else {
+                "there is no frame between --start and --end"
+            },
+        ));
+    }
+    let tracks = tracker.finish();
+    let plan = Plan {
+        version: PLAN_VERSION,
+        source: SourceSummary {
+            kind: MediaKind::Video,
+            size: info.size,
+            frames: seen.frames,
+            time_base: info.time_base,
+            first_pts: seen.first + shown.shift,
+            last_pts: seen.last + shown.shift,
+            timeline: seen.timeline.value(),
+            span: work.output.span,
+        },
+        policy: work.policy.clone(),
+        reviewed: false,
+        redactions: redactions(&tracks, work.policy, info.size),
+        blanked: seen.damaged,
+    };
+    work.outbox.findings(findings(work, &shown, &plan, &tracks))?;
+    work.outbox.tell(Event::Plan(Box::new(plan.clone())))?;
+    Ok(plan)
+}
+
+/// What the pass learns of the source's frames.
+#[derive(Default)]
+struct SourceTimes {
+    timeline: TimelineDigest,
+    first: i64,
+    last: i64,
+    frames: u64,
+    damaged: Vec<FrameSpan>,
+}
+
+/// Sends every shown frame to the lookout.
+fn feed(
+    work: &Work<'_>,
+    shown: &mut Shown,
+    lookout: &mut Lookout,
+    seen: &mut SourceTimes,
+    reuse: &Receiver<Picture>,
+) -> Result<(), Failure> {
+    let total = shown.info().frame_count_hint;
+    let mut scenes = SceneDetector::default();
+    let mut cadence = Cadence::new(FINDING);
+    while let Some((number, frame)) = shown.next()? {
+        seen.timeline.push(frame.pts + shown.shift);
+        if number == 0 {
+            seen.first = frame.pts;
+        }
+        seen.last = frame.pts;
+        seen.frames = number + 1;
+        if frame.damaged {
+            blank(&mut seen.damaged, number);
+        }
+        let picture = match frame.picture {
+            Some(picture) if frame.damaged => {
+                shown.recycle(picture);
+                None
+            }
+            other => other,
+        };
+        let cut = picture.as_ref().is_some_and(|p| scenes.is_cut(p));
+        let seconds = shown.seconds(frame.pts);
+        let look = cadence.next(seconds, cut, picture.is_some());
+        if !lookout.push(Held { number, seconds, picture }, cut, look) {
+            return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
+        }
+        while let Ok(picture) = reuse.try_recv() {
+            shown.recycle(picture);
+        }
+        work.outbox.progress(Phase::Scan, number + 1, total)?;
+    }
+    Ok(())
+}
+
+fn blank(spans: &mut Vec<FrameSpan>, frame: u64) {
+    match spans.last_mut() {
+        Some(last) if last.last + 1 == frame => last.last = frame,
+        _ => spans.push(FrameSpan { first: frame, last: frame }),
+    }
+}
+
+/// What the first pass noticed.
+fn findings(work: &Work<'_>, shown: &Shown, plan: &Plan, tracks: &[Track]) -> Vec<Finding> {
+    let info = shown.info();
+    let rate = info.average_rate.map_or(25.0, |(n, d)| f64::from(n) / f64::from(d.max(1)));
+    let mut out: Vec<Finding> = shown
+        .reader()
+        .notes()
+        .into_iter()
+        .map(|note| Finding::new(FindingCode::Note, Severity::Notice, format!("{note}.")))
+        .collect();
+    let skipped = shown.reader().report().skipped_packets;
+    if skipped > 0 {
+        out.push(Finding::new(
+            FindingCode::DamagedFrames,
+            Severity::Doubt,
+            format!("{skipped} pieces of the video could not be decoded and are missing."),
+        ));
+    }
+    for stream in &info.dropped_streams {
+        out.push(Finding::new(
+            FindingCode::StreamDropped,
+            Severity::Info,
+            format!("Not carried over: {stream}."),
+        ));
+    }
+    if info.audio.is_some() && work.policy.audio == AudioPolicy::Drop {
+        out.push(Finding::new(
+            FindingCode::StreamDropped,
+            Severity::Info,
+            "The sound was dropped (keep it with --audio keep; voices are recognisable).",
+        ));
+    }
+    for span in &plan.blanked {
+        out.push(
+            Finding::new(
+                FindingCode::DamagedFrames,
+                Severity::Doubt,
+                format!(
+                    "Frames {} to {} are damaged and were filled whole.",
+                    span.first, span.last
+                ),
+            )
+            .at(Place {
+                first_frame: Some(span.first),
+                last_frame: Some(span.last),
+                ..Place::default()
+            }),
+        );
+    }
+    for track in tracks {
+        let gap = track.longest_gap as f64 / rate.max(1.0);
+        if gap >= LONG_GAP {
+            let first = track.points.first().map(|p| p.frame);
+            let seconds = first.map(|f| f as f64 / rate.max(1.0));
+            out.push(
+                Finding::new(
+                    FindingCode::LongGap,
+                    Severity::Notice,
+                    format!(
+                        "A person was out of sight for {gap:.1} s and stayed covered where they \
+                         were expected, from about {}.",
+                        clock(seconds.unwrap_or_default())
+                    ),
+                )
+                .at(Place {
+                    first_frame: first,
+                    last_frame: track.points.last().map(|p| p.frame),
+                    seconds,
+                    ..Place::default()
+                }),
+            );
+        }
+    }
+    out
+}
