@@ -139,7 +139,7 @@ pub(crate) fn apply(args: &ApplyArgs, out: &Terminal) -> Result<Exit, Problem> {
 
 /// Everything that decides what the outputs of a batch look like.
 fn fingerprint(settings: &Settings) -> Result<String, Problem> {
-    let OutputOptions { format, quality, span, threads: _ } = &settings.output;
+    let OutputOptions { format, quality, span, threads: _, every_frame: _ } = &settings.output;
     serde_json::to_string(&("redact", &settings.policy, format, quality, span)).map_err(Problem::io)
 }
 

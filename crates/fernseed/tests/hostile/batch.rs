@@ -155,10 +155,10 @@ fn peak(pid: u32) -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// 10,000 files (300 by default) killed three times: each ends in exactly
+/// 10,000 files (120 by default) killed three times: each ends in exactly
 /// one state, none twice, none lost, and memory does not grow with them.
 fn large_batch() {
-    let files: u32 = if whole() { 10_000 } else { 300 };
+    let files: u32 = if whole() { 10_000 } else { 120 };
     let bench = Bench::new();
     pictures(bench.folder(), files, 32);
     let mut peaks = Vec::new();

@@ -27,6 +27,7 @@ mod make;
 mod misbehave;
 mod mutants;
 mod power;
+mod traces;
 mod writers;
 
 use std::panic::catch_unwind;
@@ -63,6 +64,7 @@ fn run(args: &[String]) {
         misbehave::CASES,
         mutants::CASES,
         power::CASES,
+        traces::CASES,
     ]
     .concat();
     let cases: Vec<_> = all.into_iter().filter(|(name, _)| wanted(name)).collect();

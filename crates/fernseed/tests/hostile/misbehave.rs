@@ -272,6 +272,7 @@ fn misbehaves() {
             quality: None,
             span: KeptSpan::default(),
             threads: 1,
+            every_frame: false,
         },
         accept_uncertain: false,
         dry_run: false,

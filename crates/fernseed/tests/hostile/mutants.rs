@@ -186,8 +186,13 @@ impl Product {
     fn start() -> Self {
         let start = Workers::start_program(Path::new(PROGRAM), Interrupt::default(), Level::B);
         let workers = start.unwrap().with_patience(Duration::from_secs(SECONDS));
-        let output =
-            OutputOptions { format: None, quality: None, span: KeptSpan::default(), threads: 1 };
+        let output = OutputOptions {
+            format: None,
+            quality: None,
+            span: KeptSpan::default(),
+            threads: 1,
+            every_frame: false,
+        };
         let settings = Settings {
             policy: Policy::default(),
             output,

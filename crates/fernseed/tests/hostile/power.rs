@@ -16,14 +16,14 @@ pub(crate) const CASES: &[Case] = &[("a_power_cut_leaves_whole_files_or_none", p
 const CUTS: usize = 5;
 
 /// A mounted file system in a file; unmounted when dropped.
-struct Disk {
-    image: PathBuf,
-    at: PathBuf,
+pub(crate) struct Disk {
+    pub(crate) image: PathBuf,
+    pub(crate) at: PathBuf,
 }
 
 impl Disk {
     /// A new file system; `None`, with a message, where that is not allowed.
-    fn new(folder: &Path) -> Option<Self> {
+    pub(crate) fn new(folder: &Path) -> Option<Self> {
         let image = folder.join("image");
         std::fs::File::create(&image).unwrap().set_len(24 << 20).unwrap();
         let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image).status();
@@ -34,7 +34,7 @@ impl Disk {
         Self::mount(&image, &folder.join("disk"))
     }
 
-    fn mount(image: &Path, at: &Path) -> Option<Self> {
+    pub(crate) fn mount(image: &Path, at: &Path) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let mut command = Command::new("mount");
         // Nothing is written by the clock, only when a program asks for it.
