@@ -86,20 +86,28 @@ fn interrupted() {
     let bench = Bench::new();
     pictures(bench.folder(), FILES, 160);
     let mut stopped = 0;
-    for moment in [0, 30, 90, 150, 250, 400, 700] {
+    // At once, while it starts, and when so many outputs are there.
+    let moments = [None, Some(0), Some(1), Some(3), Some(6), Some(9)];
+    for (number, moment) in moments.into_iter().enumerate() {
         let before = outputs(&bench).0;
         let child = spawn(&bench, BATCH);
-        std::thread::sleep(Duration::from_millis(moment));
-        signal(&child, if moment % 4 == 0 { Signal::INT } else { Signal::TERM });
+        let started = Instant::now();
+        while let Some(wanted) = moment
+            && (outputs(&bench).0 < wanted || !bench.path("out").exists())
+            && started.elapsed() < Duration::from_secs(60)
+        {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        signal(&child, if number % 2 == 0 { Signal::INT } else { Signal::TERM });
         let (code, said) = end(child);
         let (good, other) = outputs(&bench);
-        assert!(other.is_empty(), "after {moment} ms: {other:?}");
+        assert!(other.is_empty(), "at {moment:?}: {other:?}");
         assert!(good >= before, "outputs went away");
         // -1: the signal came before its handler.
-        assert!([130, -1, 0].contains(&code), "after {moment} ms: exit {code}, {said}");
+        assert!([130, -1, 0].contains(&code), "at {moment:?}: exit {code}, {said}");
         if code == 130 && good < FILES as usize {
             stopped += 1;
-            assert!(said.contains("not begun"), "after {moment} ms: {said}");
+            assert!(said.contains("not begun"), "at {moment:?}: {said}");
             assert!(said.contains("run the same command again"), "{said}");
         }
     }

@@ -55,6 +55,16 @@ fn command(script: &str, home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// The temporary folders that can be mounted over without hiding the program
+/// under test or its files.
+fn temporary(needed: &[&Path]) -> String {
+    let hides = |folder: &&&str| {
+        needed.iter().chain([&Path::new(PROGRAM)]).any(|path| path.starts_with(folder))
+    };
+    let folders = ["/tmp", "/var/tmp", "/dev/shm"];
+    folders.iter().filter(|f| !hides(f)).copied().collect::<Vec<_>>().join(" ")
+}
+
 fn count(image: &[u8], word: &[u8]) -> usize {
     image.windows(word.len()).filter(|w| *w == word).count()
 }
@@ -75,8 +85,9 @@ fn traces() {
     }
     let at = here.display();
     let script = format!(
-        "for d in /tmp /var/tmp /dev/shm; do mount --bind {at}/tmp $d || exit 99; done; \
-         cd {at}/home && ulimit -c unlimited"
+        "for d in {}; do mount --bind {at}/tmp $d || exit 99; done; \
+         cd {at}/home && ulimit -c unlimited",
+        temporary(&[&here, source.path()])
     );
     let input = source.path().to_string_lossy().into_owned();
     let arguments = |out: &str| {
@@ -139,7 +150,7 @@ fn read_only() {
     let input = source.path().to_string_lossy().into_owned();
     let folder = out.path().join("new").to_string_lossy().into_owned();
     let arguments = ["redact", &input, "-o", &folder, "--allow-empty", "--resume"];
-    let done = run(&mut command(script, Path::new("/nonexistent"), &arguments));
+    let done = run(&mut command(&script, Path::new("/nonexistent"), &arguments));
     if done.code == 99 {
         println!("skipped: nothing can be mounted over the temporary folders here");
         return;
