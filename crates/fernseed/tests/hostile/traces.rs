@@ -75,6 +75,20 @@ fn source() -> tempfile::TempDir {
     folder
 }
 
+/// Waits until the program itself runs, and no longer the shell before it,
+/// and has forbidden core dumps: the first thing it does.
+fn wait_for_the_program(pid: u32) {
+    for _ in 0..5000 {
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
+        let cores = limits.lines().find(|l| l.starts_with("Max core file size"));
+        if cores.is_none_or(|l| l.split_whitespace().nth(4) == Some("0")) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("core dumps were never forbidden");
+}
+
 fn traces() {
     let elsewhere = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let Some(disk) = Disk::new(elsewhere.path()) else { return };
@@ -105,13 +119,14 @@ fn traces() {
     // Killed, and crashed, at three moments each; cores would be written.
     let killed = arguments("killed");
     let killed: Vec<_> = killed.iter().map(String::as_str).collect();
-    for moment in [120, 250, 400] {
+    for moment in [0, 60, 150] {
         for signal in ["KILL", "SEGV"] {
             let mut child = command(&script, &here.join("home"), &killed)
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
+            wait_for_the_program(child.id());
             std::thread::sleep(Duration::from_millis(moment));
             let pid = child.id().to_string();
             Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
@@ -145,8 +160,10 @@ fn traces() {
 fn read_only() {
     let source = source();
     let out = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let script =
-        "for d in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o ro none $d || exit 99; done";
+    let script = format!(
+        "for d in {}; do mount -t tmpfs -o ro none $d || exit 99; done",
+        temporary(&[out.path(), source.path()])
+    );
     let input = source.path().to_string_lossy().into_owned();
     let folder = out.path().join("new").to_string_lossy().into_owned();
     let arguments = ["redact", &input, "-o", &folder, "--allow-empty", "--resume"];
