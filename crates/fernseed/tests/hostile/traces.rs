@@ -76,12 +76,12 @@ fn source() -> tempfile::TempDir {
 }
 
 /// Waits until the program itself runs, and no longer the shell before it,
-/// and has forbidden core dumps: the first thing it does.
+/// and has forbidden core dumps for good: the first thing it does.
 fn wait_for_the_program(pid: u32) {
     for _ in 0..5000 {
         let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_default();
         let cores = limits.lines().find(|l| l.starts_with("Max core file size"));
-        if cores.is_none_or(|l| l.split_whitespace().nth(4) == Some("0")) {
+        if cores.is_none_or(|l| l.split_whitespace().nth(5) == Some("0")) {
             return;
         }
         std::thread::sleep(Duration::from_millis(2));
