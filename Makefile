@@ -4,7 +4,7 @@
 # The others are parts of these, or take long.
 
 SHELL := /bin/sh
-.PHONY: demo test setup system system-test weights demo-media build check bench clean-demo
+.PHONY: demo test setup system system-test weights demo-media build check bench clean-demo hostile mutants supply reproducible
 
 demo: system weights demo-media
 	cargo build --release --locked --bin fernseed
@@ -41,6 +41,22 @@ bench: build demo-media
 	./scripts/composite-media.sh
 	cargo build --release --locked -p fernseed-testkit --example composite --example exposure
 	./bench/run.sh $(BENCH)
+
+# The whole of the hostile tests: every kill point, every fault, 60 power
+# cuts, a batch of 10,000 files, the whole corpus. Hours with MUTANTS=10000.
+MUTANTS ?= 200
+hostile: system system-test weights demo-media
+	FERNSEED_HOSTILE=all FERNSEED_MUTANTS=$(MUTANTS) cargo test -p fernseed --locked --test hostile
+
+# Only mutants: `make mutants MUTANTS=10000`.
+mutants: system system-test weights demo-media
+	FERNSEED_MUTANTS=$(MUTANTS) cargo test -p fernseed --locked --test hostile -- mutants
+
+supply: weights
+	./scripts/supply.sh
+
+reproducible: weights
+	./scripts/reproducible.sh
 
 clean-demo:
 	rm -rf demo-out

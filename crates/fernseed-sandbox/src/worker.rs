@@ -170,11 +170,20 @@ impl Worker {
     /// Waits for the worker to end by itself, at most until its wall clock.
     ///
     /// # Errors
+    /// As [`Worker::wait_until`].
+    pub fn wait(&mut self) -> Result<WorkerStatus, SandboxError> {
+        self.wait_until(self.ends)
+    }
+
+    /// Waits for the worker to end by itself, at most until `deadline` or its
+    /// wall clock; then it is killed.
+    ///
+    /// # Errors
     /// [`SandboxError::WallClock`] if it had to be killed,
     /// [`SandboxError::ZygoteGone`] if nobody can tell any more (the worker
     /// is dead then).
-    pub fn wait(&mut self) -> Result<WorkerStatus, SandboxError> {
-        let status = match self.status_until(self.ends) {
+    pub fn wait_until(&mut self, deadline: Instant) -> Result<WorkerStatus, SandboxError> {
+        let status = match self.status_until(deadline.min(self.ends)) {
             Err(SandboxError::DeadlinePassed) => {
                 // Between its end and our wake-up it may still have returned.
                 let status = self.stop();

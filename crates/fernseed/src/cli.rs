@@ -3,6 +3,7 @@
 mod args;
 mod audit;
 mod doctor;
+mod folders;
 mod inspect;
 mod links;
 mod manual;
@@ -20,6 +21,7 @@ use fernseed::exit::Exit;
 
 /// Parses the command line and does what it says.
 pub(crate) fn run() -> Exit {
+    forbid_core_dumps();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -52,4 +54,11 @@ pub(crate) fn run() -> Exit {
             problem.exit
         }
     }
+}
+
+/// A crash must not write memory to a disk. Workers see to it themselves.
+fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Lowering a limit is refused to nobody.
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).ok();
 }

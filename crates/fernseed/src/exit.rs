@@ -17,6 +17,8 @@ pub enum Exit {
     Withheld = 4,
     /// The disk, or reading and writing, failed.
     Io = 5,
+    /// Another run works in the folder.
+    Busy = 6,
     /// Interrupted.
     Interrupted = 130,
 }

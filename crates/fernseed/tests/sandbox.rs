@@ -243,3 +243,124 @@ fn no_c_symbol_is_exported() {
         .collect();
     assert!(exported.is_empty(), "{exported:?}");
 }
+
+/// The list in docs/sandbox.md is the list that is enforced.
+#[test]
+fn the_documented_system_calls_are_the_allowed_ones() {
+    let found = Bench::new().fernseed("doctor --json").json().remove(0);
+    let text = std::fs::read_to_string(fernseed_testkit::root().join("docs/sandbox.md")).unwrap();
+    let documented: Vec<(String, String)> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+        .map(|(call, rest)| (call.to_owned(), rest.trim_end_matches(" |").to_owned()))
+        .collect();
+    let calls: Vec<&str> = documented.iter().map(|(call, _)| call.as_str()).collect();
+    assert_eq!(serde_json::json!(calls), found["allowed_syscalls"], "docs/sandbox.md is behind");
+    for (call, condition) in &documented {
+        let enforced = found["conditions"][call].as_str().unwrap_or("any arguments");
+        assert_eq!(condition, enforced, "{call}");
+    }
+}
+
+/// Every command but `review`, in an empty network namespace: it works, and
+/// nothing of a network is touched.
+#[test]
+fn no_command_touches_the_network() {
+    let (Some(photo), true) = (media::photo(), media::have("strace")) else { return };
+    let alone = Command::new("unshare").args(["-n", "true"]).status();
+    if !alone.is_ok_and(|s| s.success()) {
+        println!("skipped: no network namespace can be made here");
+        return;
+    }
+    let bench = Bench::with(&photo, "photo.png");
+    let commands = [
+        "redact photo.png -o out --resume",
+        "scan photo.png -o plan.json",
+        "apply plan.json photo.png -o applied.png",
+        "inspect photo.png",
+        "audit applied.png",
+        "doctor",
+        "schema plan",
+        "completions bash",
+        "--help",
+    ];
+    for arguments in commands {
+        let log = bench.path("strace.log");
+        let mut command = Command::new("unshare");
+        command.args(["-n", "strace", "-f", "-qq", "-e", "trace=%network", "-o"]).arg(&log);
+        command.arg(PROGRAM).args(arguments.split_whitespace()).current_dir(bench.folder());
+        let done = run(&mut command);
+        assert!([0, 1].contains(&done.code), "{arguments}: {}", done.err);
+        let text = std::fs::read_to_string(&log).unwrap();
+        for line in text.lines().filter(|l| !l.contains("AF_UNIX")) {
+            // Workers try forbidden sockets in their self-test and must fail;
+            // messages go over the socket pairs between our own processes.
+            let refused = line.contains("= -1 ");
+            let between_us = ["sendmsg(", "recvmsg(", "sendto(", "recvfrom("]
+                .iter()
+                .any(|call| line.contains(call) && !line.contains("sa_family"));
+            let ended = line.contains("+++") || line.contains("resumed>") || line.contains("---");
+            assert!(refused || between_us || ended, "{arguments}: {line}");
+        }
+    }
+}
+
+/// The program asks no resolver and opens no connection of its own: the
+/// symbols for it are not imported. Which linked libraries import them is
+/// printed: FFmpeg's are linked whole, but read through our callbacks only,
+/// in a sealed process.
+#[test]
+fn the_program_imports_no_resolver_and_no_connect() {
+    const NETWORK: [&str; 18] = [
+        "connect",
+        "bind",
+        "listen",
+        "accept",
+        "accept4",
+        "getaddrinfo",
+        "getnameinfo",
+        "gethostbyname",
+        "gethostbyname_r",
+        "gethostbyaddr",
+        "gethostname",
+        "res_query",
+        "res_search",
+        "res_init",
+        "getpeername",
+        "getsockname",
+        "if_nametoindex",
+        "inet_pton",
+    ];
+    if !media::have("nm") || !media::have("ldd") {
+        return;
+    }
+    let imports = |file: &str| -> Vec<String> {
+        let output = Command::new("nm").args(["-D", "--undefined-only", file]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let words = text.lines().filter_map(|l| l.split_whitespace().last());
+        words.map(|w| w.split('@').next().unwrap_or(w).to_owned()).collect()
+    };
+    let network = |file: &str| -> Vec<String> {
+        let mut found: Vec<_> =
+            imports(file).into_iter().filter(|s| NETWORK.contains(&s.as_str())).collect();
+        found.sort();
+        found.dedup();
+        found
+    };
+    let all = imports(PROGRAM);
+    assert!(all.iter().any(|s| s == "socketpair"), "nm shows nothing: {all:?}");
+    assert_eq!(network(PROGRAM), Vec::<String>::new(), "the program itself imports them");
+    let output = Command::new("ldd").arg(PROGRAM).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut libraries = 0;
+    let mut with = Vec::new();
+    for path in text.lines().filter_map(|l| l.split("=> ").nth(1)?.split_whitespace().next()) {
+        libraries += 1;
+        let found = network(path);
+        if !found.is_empty() {
+            with.push(format!("{}: {}", path.rsplit('/').next().unwrap(), found.join(" ")));
+        }
+    }
+    println!("{} of {libraries} linked libraries import them:\n{}", with.len(), with.join("\n"));
+    assert!(libraries > 10, "ldd shows nothing: {text}");
+}

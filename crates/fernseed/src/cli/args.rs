@@ -27,6 +27,7 @@ Exit codes (the highest of a batch wins):
   3    an input failed; nothing was written for it
   4    the audit refuted an output; it was withheld
   5    the disk, or reading and writing, failed
+  6    another fernseed works in the folder
   130  interrupted";
 
 /// Options of every command.
@@ -175,6 +176,9 @@ pub(crate) struct RedactArgs {
     /// Files worked on at the same time
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
+    /// Keep a ledger in the output folder, and leave out what it says is done
+    #[arg(long, requires = "output", conflicts_with = "dry_run")]
+    pub(crate) resume: bool,
 }
 
 #[derive(Debug, Args)]

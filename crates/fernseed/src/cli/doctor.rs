@@ -10,6 +10,7 @@ use fernseed::report::ModelUsed;
 use fernseed_sandbox::attack::AttackResult;
 use fernseed_sandbox::{LandlockStatus, Level, Posture};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::AsFd;
 
@@ -21,6 +22,8 @@ struct Diagnosis {
     level: Level,
     attacks: Vec<AttackResult>,
     allowed_syscalls: Vec<&'static str>,
+    /// Calls of that list that are allowed with some arguments only.
+    conditions: BTreeMap<&'static str, &'static str>,
     models: Vec<ModelUsed>,
     advice: Vec<String>,
 }
@@ -50,6 +53,7 @@ pub(crate) fn doctor(out: &Terminal) -> Result<Exit, Problem> {
         program: concat!("fernseed ", env!("CARGO_PKG_VERSION")).to_owned(),
         level,
         allowed_syscalls: fernseed_sandbox::policy::allowed_syscalls(),
+        conditions: fernseed_sandbox::policy::conditions().into_iter().collect(),
         models: models(),
         posture,
         attacks: said.attack,
@@ -108,17 +112,52 @@ fn layers(posture: &Posture) -> [(String, bool); 6] {
 
 /// What is not about the sandbox but matters to people at risk.
 fn advice() -> Vec<String> {
-    let mut out = Vec::new();
     let swaps = std::fs::read_to_string("/proc/swaps").unwrap_or_default();
-    let open_swap =
-        swaps.lines().skip(1).filter_map(|l| l.split_whitespace().next()).any(|device| {
-            !device.contains("zram") && !device.contains("dm-") && !device.contains("mapper")
-        });
-    if open_swap {
-        out.push(
-            "swap is not encrypted: originals may be written to it; encrypt it or turn it off"
-                .to_owned(),
-        );
+    let open = open_swaps(&swaps, encrypted);
+    if open.is_empty() {
+        return Vec::new();
     }
-    out
+    vec![format!(
+        "swap on {} is not known to be encrypted: originals may be written to it; encrypt it or \
+         turn it off",
+        open.join(", ")
+    )]
+}
+
+/// The swap devices of `/proc/swaps` that keep what is written to them.
+fn open_swaps<'a>(swaps: &'a str, encrypted: impl Fn(&str) -> bool) -> Vec<&'a str> {
+    swaps
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().next())
+        // Compressed memory is memory.
+        .filter(|device| !device.starts_with("/dev/zram") && !encrypted(device))
+        .collect()
+}
+
+/// True if a device is an encrypted one of the device mapper. Other mapped
+/// devices (LVM) are not, whatever their name.
+fn encrypted(device: &str) -> bool {
+    let Ok(real) = std::fs::canonicalize(device) else { return false };
+    let name = real.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let uuid = std::fs::read_to_string(format!("/sys/block/{name}/dm/uuid"));
+    uuid.is_ok_and(|u| u.starts_with("CRYPT-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn open_swap_is_noticed() {
+        const HEAD: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+        let swaps = format!(
+            "{HEAD}/dev/sda2 partition 8388604 0 -2\n/dev/zram0 partition 1 0 100\n\
+             /dev/dm-1 partition 1 0 -3\n/dev/dm-2 partition 1 0 -4\n/swapfile file 1 0 -5\n"
+        );
+        let open = open_swaps(&swaps, |device| device == "/dev/dm-1");
+        assert_eq!(open, ["/dev/sda2", "/dev/dm-2", "/swapfile"]);
+        assert!(open_swaps(HEAD, |_| false).is_empty() && open_swaps("", |_| false).is_empty());
+        assert!(!encrypted("/dev/null") && !encrypted("/nonexistent"));
+    }
 }

@@ -1,6 +1,7 @@
 //! `redact`, `scan` and `apply`.
 
 use super::args::{ApplyArgs, OutputArgs, PolicyArgs, RedactArgs, ScanArgs, SpanArgs};
+use super::folders;
 use super::plan_file;
 use super::progress::Bars;
 use super::summary;
@@ -9,9 +10,10 @@ use fernseed::exit::Exit;
 use fernseed::host::batch::{self, exit_of};
 use fernseed::host::inputs::{Destination, Input, InputError, collect, create_folders};
 use fernseed::host::interrupt::Interrupt;
-use fernseed::host::job::{Finished, Settings};
+use fernseed::host::job::{self, Finished, Settings};
 use fernseed::host::naming;
-use fernseed::host::workers::Workers;
+use fernseed::host::resume::resume;
+use fernseed::host::workers::{Listener, Workers};
 use fernseed::protocol::OutputOptions;
 use fernseed::report::{FileReport, ModelUsed, REPORT_VERSION, Report, Status};
 use fernseed_core::plan::KeptSpan;
@@ -39,9 +41,6 @@ pub(crate) fn redact(args: &RedactArgs, out: &Terminal) -> Result<Exit, Problem>
     if args.rename {
         naming::rename_all(&mut collected.inputs).map_err(Problem::io)?;
     }
-    if !args.dry_run {
-        create_folders(&collected.inputs).map_err(Problem::io)?;
-    }
     let jobs = jobs(args.jobs, collected.inputs.len());
     let settings = Settings {
         output: OutputOptions {
@@ -55,9 +54,31 @@ pub(crate) fn redact(args: &RedactArgs, out: &Terminal) -> Result<Exit, Problem>
         policy,
     };
     let workers = start_workers()?;
-    let bars = Bars::new(out, collected.inputs.len(), args.allow_empty);
-    let done = batch::run(&workers, &collected.inputs, None, &settings, jobs, &bars);
+    let mut inputs = collected.inputs;
+    // Held until the end.
+    let _locks =
+        if args.dry_run { Vec::new() } else { folders::prepare(&args.inputs, &inputs, &to)? };
+    let ledger = match args.resume {
+        true => Some(folders::ledger(&to, &fingerprint(&settings)?, settings.names)?),
+        false => None,
+    };
+    let mut keeper = None;
+    if let Some(ledger) = &ledger {
+        let resumed = resume(ledger, inputs).map_err(Problem::io)?;
+        folders::say_done(&resumed.done, out);
+        if resumed.done.held > 0 || (resumed.done.empty > 0 && !args.allow_empty) {
+            exit = exit.max(Exit::Look);
+        }
+        inputs = resumed.inputs;
+        keeper = Some(resumed.keeper);
+    }
+    let bars = Bars::new(out, inputs.len(), args.allow_empty);
+    let work = |input: &Input, listener: &mut dyn Listener| {
+        job::redact(&workers, input, None, &settings, listener)
+    };
+    let done = batch::each(&workers, &inputs, jobs, keeper.as_ref(), &bars, &work);
     bars.clear();
+    folders::say_left(done.len(), inputs.len(), args.resume, out);
     exit = end(&done, exit, args.allow_empty, &workers);
     if !done.is_empty() && done.iter().all(|f| f.report.status == Status::Skipped) {
         for folder in args.inputs.iter().filter(|p| p.is_dir()) {
@@ -128,6 +149,14 @@ pub(crate) fn apply(args: &ApplyArgs, out: &Terminal) -> Result<Exit, Problem> {
     let exit = end(&done, Exit::Clean, true, &workers);
     write_report(&args.output, &settings.policy, done, exit, out)?;
     Ok(exit)
+}
+
+/// Everything that decides what the outputs of a batch look like.
+fn fingerprint(settings: &Settings) -> Result<String, Problem> {
+    let OutputOptions { format, quality, span, threads: _, every_frame: _, keep_untouched } =
+        &settings.output;
+    let how = (format, quality, span, keep_untouched);
+    serde_json::to_string(&("redact", &settings.policy, how)).map_err(Problem::io)
 }
 
 /// The exit code of a run.

@@ -93,6 +93,7 @@ fn settings(args: &StripArgs, jobs: usize) -> Settings {
             span: KeptSpan::default(),
             threads: (cores() / jobs).max(1),
             every_frame: true,
+            keep_untouched: false,
         },
         place: if args.in_place { Place::Original { backup: args.backup } } else { Place::Target },
         accept_uncertain: args.accept_uncertain,

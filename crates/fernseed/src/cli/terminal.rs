@@ -44,6 +44,10 @@ impl Problem {
         Self { exit: Exit::Io, message: message.to_string() }
     }
 
+    pub(crate) fn busy(message: impl ToString) -> Self {
+        Self { exit: Exit::Busy, message: message.to_string() }
+    }
+
     pub(crate) fn input(message: impl ToString) -> Self {
         Self { exit: Exit::Input, message: message.to_string() }
     }

@@ -92,6 +92,14 @@ pub struct Destination {
     pub any_format: bool,
 }
 
+impl Destination {
+    /// The folder that `-o` names, if it does not name a file.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|p| !names_a_file(p))
+    }
+}
+
 /// Why the inputs make no sense.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -4,14 +4,14 @@
 use super::inputs::Input;
 use super::publish::{PendingOutput, PublishError};
 use super::sidecars::Sidecars;
-use super::workers::{Flow, Listener, Said, WorkerError, Workers};
+use super::workers::{Flow, Listener, Outgoing, Said, WorkerError, Workers};
 use crate::protocol::{
     Failure, FailureKind, OutputFormat, OutputOptions, Phase, Role, SourceFacts, Task,
 };
 use crate::report::{Dropped, FailureReport, FileReport, Hidden, Status};
 use crate::words;
 use fernseed_core::finding::{Finding, FindingCode, Severity, Verdict};
-use fernseed_core::plan::{Action, MediaKind, Plan};
+use fernseed_core::plan::{Action, DecidedBy, Decision, MediaKind, Plan, Redaction};
 use fernseed_core::policy::{AudioPolicy, Policy};
 use fernseed_sandbox::WorkerLimits;
 use std::fs::File;
@@ -26,8 +26,10 @@ const REPAIRS: usize = 2;
 /// The auditor reports faces from this share of the policy's threshold on:
 /// it looks at a lower threshold than the redactor did.
 const AUDIT_THRESHOLD: f32 = 0.95;
-/// Largest output, bytes.
-const MAX_OUTPUT: u64 = 1 << 42;
+/// Largest output, bytes: so much, and so many times the input. A worker
+/// that was taken over can fill no more of the disk.
+const MAX_OUTPUT: u64 = 4 << 30;
+const MAX_GROWTH: u64 = 64;
 
 /// What is the same for every file of a run.
 #[derive(Clone, Debug)]
@@ -53,6 +55,15 @@ pub struct Finished {
     pub report: FileReport,
     /// What was destroyed.
     pub plan: Option<Plan>,
+}
+
+impl Finished {
+    /// A file that failed before anything was learned of it.
+    #[must_use]
+    pub fn failed(kind: FailureKind, message: String) -> Self {
+        let failure = Some(FailureReport { kind, message });
+        Self { report: FileReport { failure, ..blank_report() }, plan: None }
+    }
 }
 
 /// Redacts one file by the policy, or renders `plan` if there is one.
@@ -164,7 +175,7 @@ fn attempt(
         let task = Task::Scan { policy: settings.policy.clone(), output };
         let files = [source.as_fd()];
         let mut said = workers.run(Role::Scan, &files, &task, limits(), listener)?;
-        let plan = take_plan(&mut said)?;
+        let plan = take_plan(&mut said, &settings.policy)?;
         note_source(report, &said);
         note_plan(report, &plan);
         report.findings = said.findings;
@@ -181,7 +192,7 @@ fn attempt(
     };
     let files = [source.as_fd(), pending.file().as_fd(), source.as_fd(), source.as_fd()];
     let files = if plan.is_none() { &files[..] } else { &files[..2] };
-    let mut first = workers.run(role, files, &task, limits(), &mut guard);
+    let mut first = workers.run(role, files, &task, writing_limits(&source)?, &mut guard);
     if plan.is_none() && passes_disagree(&first) {
         // A damaged video: the quick first pass counted other frames than
         // the second. Both passes decode everything now.
@@ -190,7 +201,7 @@ fn attempt(
         let task = Task::Redact { policy: settings.policy.clone(), output };
         pending = PendingOutput::create(&input.target.folder)?;
         let files = [source.as_fd(), pending.file().as_fd(), source.as_fd(), source.as_fd()];
-        first = workers.run(role, &files, &task, limits(), &mut guard);
+        first = workers.run(role, &files, &task, writing_limits(&source)?, &mut guard);
     }
     if let Some(path) = guard.taken {
         return Err(PublishError::Exists(path).into());
@@ -198,7 +209,7 @@ fn attempt(
     let format = guard.format;
     let mut said = first?;
     let mut plan = match plan {
-        None => take_plan(&mut said)?,
+        None => take_plan(&mut said, &settings.policy)?,
         Some(plan) => plan.clone(),
     };
     let Some(format) = format else { return Err(no_answer("the format of its output").into()) };
@@ -211,16 +222,17 @@ fn attempt(
             break;
         }
         // The audit still sees somebody: hide them too and start over.
+        check_authorship(&audited.missed)?;
         plan.extend(std::mem::take(&mut audited.missed));
         pending = PendingOutput::create(&input.target.folder)?;
         let task = Task::Apply { plan: plan.clone(), output: settings.output.clone() };
         let files = [source.as_fd(), pending.file().as_fd()];
-        workers.run(Role::Apply, &files, &task, limits(), listener)?;
+        workers.run(Role::Apply, &files, &task, writing_limits(&source)?, listener)?;
         audited = audit(workers, &pending, &source, &plan, settings, listener)?;
     }
     report.findings.append(&mut audited.findings);
     note_plan(report, &plan);
-    finish(report, input, pending, format, &plan, settings)?;
+    finish(report, input, pending, format, &plan, settings, listener)?;
     Ok(Some(plan))
 }
 
@@ -232,6 +244,7 @@ fn finish(
     format: OutputFormat,
     plan: &Plan,
     settings: &Settings,
+    listener: &mut dyn Listener,
 ) -> Result<(), Stop> {
     let nothing = report.hidden.is_empty() && plan.blanked.is_empty();
     if nothing {
@@ -254,6 +267,8 @@ fn finish(
         _ if nothing => (published, Status::NothingFound),
         _ => (published, Status::Published),
     };
+    let outgoing = Outgoing { format, made: pending.made()?, empty: nothing };
+    listener.publishing(&outgoing).map_err(PublishError::Ledger)?;
     pending.publish(&name)?;
     report.output = Some(name.to_string_lossy().into_owned());
     report.status = status;
@@ -336,7 +351,16 @@ pub fn open_input(path: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
-/// Bounds of a worker. Silence is bounded by the host; the wall clock is a
+/// Bounds of a worker that writes the output of `source`.
+fn writing_limits(source: &File) -> Result<WorkerLimits, OpenError> {
+    let input = source.metadata()?.len();
+    Ok(WorkerLimits {
+        file_size: MAX_OUTPUT.saturating_add(input.saturating_mul(MAX_GROWTH)),
+        ..limits()
+    })
+}
+
+/// Bounds of any worker. Silence is bounded by the host; the wall clock is a
 /// day, since a long video takes long.
 #[must_use]
 pub fn limits() -> WorkerLimits {
@@ -352,13 +376,32 @@ pub(super) fn no_answer(what: &str) -> WorkerError {
     WorkerError::Misbehaved(format!("did not say {what}"))
 }
 
-fn take_plan(said: &mut Said) -> Result<Plan, Stop> {
-    said.plan.take().ok_or_else(|| no_answer("its plan").into())
+/// A worker's plan. It may say where somebody is, and nothing else: not what
+/// the user asked for, not that a person decided anything.
+fn take_plan(said: &mut Said, policy: &Policy) -> Result<Plan, Stop> {
+    let plan = said.plan.take().ok_or_else(|| no_answer("its plan"))?;
+    check_authorship(&plan.redactions)?;
+    Ok(Plan { policy: policy.clone(), reviewed: false, ..plan })
+}
+
+/// Refuses redactions of a worker that pretend to be a person's, or that
+/// leave something visible.
+fn check_authorship(redactions: &[Redaction]) -> Result<(), WorkerError> {
+    let program = Decision { action: Action::Hide, by: DecidedBy::Program };
+    if redactions.iter().all(|r| r.decision == program) {
+        return Ok(());
+    }
+    Err(WorkerError::Misbehaved("pretended that a person had decided".to_owned()))
 }
 
 pub(super) fn empty_report(path: &Path, names: bool) -> FileReport {
+    let input = names.then(|| path.to_string_lossy().into_owned());
+    FileReport { input, ..blank_report() }
+}
+
+fn blank_report() -> FileReport {
     FileReport {
-        input: names.then(|| path.to_string_lossy().into_owned()),
+        input: None,
         output: None,
         status: Status::Failed,
         verdict: Verdict::Failed,

@@ -7,7 +7,7 @@
 //! `.fernseed-*.part` file and `renameat2(RENAME_NOREPLACE)` instead.
 //! Only redacted bytes ever enter either.
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::File;
@@ -23,6 +23,10 @@ pub use replace::{Identity, Replaced};
 /// time of work is nobody's business.
 const NEUTRAL_TIME: i64 = 946_684_800;
 
+/// Start and end of the temporary names.
+const PART_START: &str = ".fernseed-";
+const PART_END: &str = ".part";
+
 /// A file in the making.
 #[derive(Debug)]
 pub struct PendingOutput {
@@ -31,6 +35,27 @@ pub struct PendingOutput {
     file: File,
     /// Its temporary name, where the file system knows no unnamed files.
     part: Option<OsString>,
+}
+
+/// What an output is known by before it has a name, and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its inode number in its folder's file system.
+    pub inode: u64,
+    /// Its length.
+    pub bytes: u64,
+}
+
+impl Made {
+    /// What is known of the output at `path`: `None` if there is no ordinary
+    /// file that this program finished.
+    #[must_use]
+    pub fn at(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let meta = path.symlink_metadata().ok()?;
+        let ours = meta.is_file() && meta.mtime() == NEUTRAL_TIME && meta.mtime_nsec() == 0;
+        ours.then(|| Self { inode: meta.ino(), bytes: meta.len() })
+    }
 }
 
 /// Why an output could not be made or published.
@@ -54,6 +79,9 @@ pub enum PublishError {
         /// What the system said.
         source: io::Error,
     },
+    /// The batch's ledger could not be told first.
+    #[error(transparent)]
+    Ledger(#[from] super::ledger::LedgerError),
     /// Any other failure of the system.
     #[error("cannot write {}: {source}", path.display())]
     Io {
@@ -104,6 +132,16 @@ impl PendingOutput {
     /// If it cannot be opened again.
     pub fn reopen_read_only(&self) -> io::Result<File> {
         File::open(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+
+    /// What the file will be known by once it has its name.
+    ///
+    /// # Errors
+    /// [`PublishError::Io`] if the system does not tell.
+    pub fn made(&self) -> Result<Made, PublishError> {
+        use std::os::unix::fs::MetadataExt;
+        let meta = self.file.metadata().map_err(|e| self.failed(&self.folder, e))?;
+        Ok(Made { inode: meta.ino(), bytes: meta.len() })
     }
 
     /// Writes everything to the disk. Called before the audit reads it back.
@@ -172,16 +210,73 @@ fn create_part(
 ) -> Result<(std::os::fd::OwnedFd, OsString), Errno> {
     let process = rustix::process::getpid().as_raw_nonzero();
     for attempt in 0..1000u32 {
-        let name = OsString::from(format!(".fernseed-{process}-{attempt}.part"));
+        let name = OsString::from(format!("{PART_START}{process}-{attempt}{PART_END}"));
         let flags =
             OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
         match rustix::fs::openat(folder, &name, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(file) => return Ok((file, name)),
+            Ok(file) => {
+                // Tells other runs that its process lives. A file system
+                // without locks loses that; see `remove_dead_parts`.
+                rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok();
+                return Ok((file, name));
+            }
             Err(Errno::EXIST) => {}
             Err(e) => return Err(e),
         }
     }
     Err(Errno::EXIST)
+}
+
+/// Makes sure that the names in a folder have reached the disk.
+///
+/// # Errors
+/// If the system cannot promise it.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Tries whether a folder still takes data, with an unnamed file.
+///
+/// # Errors
+/// [`PublishError`] if it does not.
+pub fn takes_data(folder: &Path) -> Result<(), PublishError> {
+    let pending = PendingOutput::create(folder)?;
+    let some = [0u8; 1 << 16];
+    io::Write::write_all(&mut pending.file(), &some).map_err(|e| pending.failed(folder, e))?;
+    pending.sync()
+}
+
+/// Removes the temporary files that killed runs left in a folder: ordinary
+/// files of our pattern that nobody holds. Returns how many.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn remove_dead_parts(folder: &Path) -> io::Result<usize> {
+    let mut removed = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let ours = name.to_str().is_some_and(is_part_name);
+        if !ours || !entry.file_type()?.is_file() {
+            continue;
+        }
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(file) = rustix::fs::open(entry.path(), flags, Mode::empty()) else { continue };
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            std::fs::remove_file(entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// `.fernseed-PROCESS-NUMBER.part`, as [`create_part`] makes them.
+fn is_part_name(name: &str) -> bool {
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    name.strip_prefix(PART_START)
+        .and_then(|rest| rest.strip_suffix(PART_END))
+        .and_then(|rest| rest.split_once('-'))
+        .is_some_and(|(process, number)| digits(process) && digits(number))
 }
 
 fn rename_without_overwriting(
@@ -269,6 +364,37 @@ mod tests {
         make().publish("x.png".as_ref()).unwrap();
         assert!(matches!(make().publish("x.png".as_ref()), Err(PublishError::Exists(_))));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_made_is_known_by_its_name_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let pending = PendingOutput::create(folder.path()).unwrap();
+        std::io::Write::write_all(&mut pending.file(), b"finished").unwrap();
+        let made = pending.made().unwrap();
+        let path = pending.publish("x.png".as_ref()).unwrap();
+        assert_eq!(Made::at(&path), Some(made));
+        std::fs::write(folder.path().join("y.png"), b"finished").unwrap();
+        assert_eq!(Made::at(&folder.path().join("y.png")), None, "not ours");
+        assert_eq!(Made::at(&folder.path().join("z.png")), None);
+    }
+
+    #[test]
+    fn parts_of_the_dead_are_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let handle = File::open(folder.path()).unwrap();
+        let (alive, name) = create_part(handle.as_fd()).unwrap();
+        let dead = folder.path().join(".fernseed-99999-0.part");
+        let others = [".fernseed-x-0.part", ".fernseed-1-.part", "a.part", ".fernseed-1-2.png"];
+        std::fs::write(&dead, b"x").unwrap();
+        for other in others {
+            std::fs::write(folder.path().join(other), b"x").unwrap();
+        }
+        assert_eq!(remove_dead_parts(folder.path()).unwrap(), 1);
+        assert!(!dead.exists() && folder.path().join(&name).exists());
+        assert!(others.iter().all(|o| folder.path().join(o).exists()));
+        drop(alive);
+        assert_eq!(remove_dead_parts(folder.path()).unwrap(), 1);
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! Running one task in one sealed worker and collecting what it says.
 
 use super::interrupt::Interrupt;
-use crate::protocol::{Contents, Event, Failure, FailureKind, Phase, Role, SourceFacts, Task};
+use super::ledger::LedgerError;
+use super::publish::Made;
+use crate::protocol::{
+    Contents, Event, Failure, FailureKind, OutputFormat, Phase, Role, SourceFacts, Task,
+};
 use fernseed_core::finding::Finding;
 use fernseed_core::plan::{Plan, Redaction};
 use fernseed_sandbox::attack::AttackResult;
@@ -10,10 +14,18 @@ use fernseed_sandbox::{
 };
 use fernseed_scrub::{Inventory, LinkFacts, Stripped};
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A worker that says nothing for this long is taken for stuck.
 const SILENCE: Duration = Duration::from_secs(180);
+/// How long a worker may take to end after it said that it is done. Freeing
+/// the memory of a large picture takes a moment.
+const LEAVING: Duration = Duration::from_secs(20);
+/// Most findings, and most messages that are not progress, of one worker.
+/// Together they bound what a worker can make the host remember.
+const MAX_FINDINGS: usize = 10_000;
+const MAX_EVENTS: usize = 1_000;
 /// How often a waiting host looks at the interrupt flag.
 const POLL: Duration = Duration::from_millis(200);
 /// Longest message of a worker shown to people, in bytes.
@@ -24,6 +36,8 @@ const MAX_TEXT: usize = 400;
 pub struct Workers {
     zygote: Zygote,
     interrupt: Interrupt,
+    silence: Duration,
+    leaving: Duration,
 }
 
 /// Everything a worker said until it was done.
@@ -97,6 +111,17 @@ pub enum Flow {
     Stop,
 }
 
+/// A finished output that has no name yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its format, which decides its extension.
+    pub format: OutputFormat,
+    /// What it will be known by.
+    pub made: Made,
+    /// Nobody was found in it.
+    pub empty: bool,
+}
+
 /// What a caller hears while a task runs.
 pub trait Listener {
     /// A phase has come this far.
@@ -105,6 +130,15 @@ pub trait Listener {
     /// The source is known, the work has not begun.
     fn source(&mut self, _facts: &SourceFacts) -> Flow {
         Flow::Continue
+    }
+
+    /// The output is finished, audited and on the disk, and gets its name
+    /// next.
+    ///
+    /// # Errors
+    /// If that could not be written down; it gets no name then.
+    fn publishing(&mut self, _output: &Outgoing) -> Result<(), LedgerError> {
+        Ok(())
     }
 }
 
@@ -124,10 +158,34 @@ impl Workers {
     /// # Errors
     /// [`SandboxError`] if it cannot be started.
     pub fn start(interrupt: Interrupt, least: Level) -> Result<Self, SandboxError> {
-        let program = std::env::current_exe()?;
+        Self::start_program(&std::env::current_exe()?, interrupt, least)
+    }
+
+    /// The same with another program, which has to know the hidden command.
+    ///
+    /// # Errors
+    /// [`SandboxError`] if it cannot be started.
+    pub fn start_program(
+        program: &Path,
+        interrupt: Interrupt,
+        least: Level,
+    ) -> Result<Self, SandboxError> {
         let config = ZygoteConfig { minimum: least, ..ZygoteConfig::default() };
-        let zygote = Zygote::start(&program, &["zygote"], config)?;
-        Ok(Self { zygote, interrupt })
+        let zygote = Zygote::start(program, &["zygote"], config)?;
+        Ok(Self { zygote, interrupt, silence: SILENCE, leaving: LEAVING })
+    }
+
+    /// The same, but workers may be silent, or linger after their end, no
+    /// longer than this.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { silence: patience, leaving: patience, ..self }
+    }
+
+    /// Process id of the fork server, under which all workers are.
+    #[must_use]
+    pub fn zygote_pid(&self) -> u32 {
+        self.zygote.pid()
     }
 
     /// True once the user asked to stop.
@@ -157,6 +215,8 @@ impl Workers {
         let mut said = Said { posture: Some(posture), ..Said::default() };
         worker.control().send(task).map_err(misbehaved)?;
         let mut heard = Instant::now();
+        let mut furthest = None;
+        let mut events = 0;
         loop {
             if self.interrupt.is_set() {
                 return Err(WorkerError::Interrupted);
@@ -165,12 +225,27 @@ impl Workers {
                 Ok(event) => event.validate().map_err(|e| {
                     WorkerError::Misbehaved(format!("sent nonsense ({})", printable(&e, 100)))
                 })?,
-                Err(SandboxError::DeadlinePassed) if heard.elapsed() < SILENCE => continue,
+                Err(SandboxError::DeadlinePassed) if heard.elapsed() < self.silence => continue,
                 Err(error) => return Err(misbehaved(error)),
             };
+            if let Event::Progress { phase, done, total } = event {
+                // Only what goes forward counts as a sign of life.
+                if furthest.is_none_or(|(at, most)| at != phase || done > most) {
+                    furthest = Some((phase, done));
+                    heard = Instant::now();
+                } else if heard.elapsed() >= self.silence {
+                    return Err(misbehaved(SandboxError::DeadlinePassed));
+                }
+                listener.progress(phase, done, total);
+                continue;
+            }
             heard = Instant::now();
+            events += 1;
+            if events > MAX_EVENTS {
+                return Err(WorkerError::Misbehaved("does not stop talking".to_owned()));
+            }
             match event {
-                Event::Progress { phase, done, total } => listener.progress(phase, done, total),
+                Event::Progress { .. } => {}
                 Event::Source(mut facts) => {
                     facts.format = printable(&facts.format, MAX_TEXT);
                     let flow = listener.source(&facts);
@@ -182,6 +257,10 @@ impl Workers {
                 Event::Inventory(inventory) => said.inventory = Some(clean_inventory(inventory)),
                 Event::Findings(list) => {
                     said.findings.extend(list.into_iter().map(clean_finding));
+                    if said.findings.len() > MAX_FINDINGS {
+                        let why = format!("reported {} findings", said.findings.len());
+                        return Err(WorkerError::Misbehaved(why));
+                    }
                 }
                 Event::Plan(plan) => said.plan = Some(*plan),
                 Event::Missed(list) => said.missed = list,
@@ -210,8 +289,13 @@ impl Workers {
                 }
                 Event::Attack(list) => said.attack = list,
                 Event::Done => {
-                    worker.wait().map_err(misbehaved)?;
-                    return Ok(said);
+                    // What it wrote is final only once it is dead, and who
+                    // dies badly was not done.
+                    let end = worker.wait_until(Instant::now() + self.leaving);
+                    return match end.map_err(misbehaved)? {
+                        status if status.success() => Ok(said),
+                        status => Err(WorkerError::Misbehaved(format!("ended badly ({status})"))),
+                    };
                 }
                 Event::Failed(failure) => {
                     let message = printable(&failure.message, MAX_TEXT);

@@ -1,0 +1,112 @@
+//! No argument whatever changes an original.
+
+use crate::Case;
+use crate::common::Bench;
+use crate::make::png;
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+pub(crate) const CASES: &[Case] =
+    &[("no_argument_changes_an_original", guards), ("nor_where_case_is_folded", folded_case)];
+
+/// What is run, and the exit codes that may come of it: 0 and 1 where an
+/// output of its own may be made.
+const ARGUMENTS: [(&str, &[i32]); 24] = [
+    ("redact in/a.png -o in/a.png", &[2, 5]),
+    ("redact in/a.png -o ./in/a.png", &[2, 5]),
+    ("redact in/a.png -o in/../in/./a.png", &[2, 5]),
+    ("redact ./in/a.png -o in/a.png", &[2, 5]),
+    ("redact in/link.png -o in/a.png", &[2, 5]),
+    ("redact in/a.png -o in/link.png", &[2, 5]),
+    ("redact in/a.png -o in/hard.png", &[2, 5]),
+    ("redact in/hard.png -o in/a.png", &[2, 5]),
+    ("redact in/a.png -o folder-link/a.png", &[2, 5]),
+    ("redact in/a.png -o in/b.png", &[2, 5]),
+    ("redact in/a.png in/b.png -o in/b.png", &[2]),
+    ("redact in -o in/out", &[2]),
+    ("redact in -o ./in/deep/er/out", &[2]),
+    ("redact in -o folder-link/out", &[2]),
+    ("redact folder-link -o in/out", &[2]),
+    ("redact in --resume -o in/out", &[2]),
+    ("redact in -o in", &[0, 1, 5]),
+    ("redact in/a.png -o dangling.png", &[2, 5]),
+    ("redact in/a.png -o new.png --report in/b.png", &[2, 5]),
+    ("redact in/a.png -o new2.png --report in/hard.png", &[2, 5]),
+    ("scan in/a.png -o in/b.png", &[2]),
+    ("scan in/a.png -o in/link.png", &[2]),
+    ("redact in/a.png --resume -o in/a.png", &[2]),
+    ("redact in --resume -o in", &[0, 1, 5]),
+];
+
+/// Content, inode and times of everything that was there before.
+fn state(folder: &Path, names: &[&str]) -> BTreeMap<String, (Vec<u8>, u64, i64, u32)> {
+    let one = |name: &&str| {
+        let path = folder.join(name);
+        let meta = path.symlink_metadata().unwrap();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        ((*name).to_owned(), (bytes, meta.ino(), meta.mtime_nsec(), meta.mode()))
+    };
+    names.iter().map(one).collect()
+}
+
+fn lay_out(folder: &Path) {
+    std::fs::create_dir_all(folder.join("in")).unwrap();
+    std::fs::write(folder.join("in/a.png"), png(48, 1)).unwrap();
+    std::fs::write(folder.join("in/b.png"), png(48, 2)).unwrap();
+    std::fs::hard_link(folder.join("in/a.png"), folder.join("in/hard.png")).unwrap();
+    symlink("a.png", folder.join("in/link.png")).unwrap();
+    symlink("in", folder.join("folder-link")).unwrap();
+    symlink("in/nowhere.png", folder.join("dangling.png")).unwrap();
+}
+
+fn guards() {
+    let originals =
+        ["in/a.png", "in/b.png", "in/hard.png", "in/link.png", "folder-link", "dangling.png"];
+    for (arguments, codes) in ARGUMENTS {
+        let bench = Bench::new();
+        lay_out(bench.folder());
+        let before = state(bench.folder(), &originals);
+        let run = bench.fernseed(arguments);
+        assert!(codes.contains(&run.code), "{arguments}: exit {} {}", run.code, run.err);
+        assert!(state(bench.folder(), &originals) == before, "{arguments} changed an original");
+        assert!(!bench.path("in/nowhere.png").exists(), "{arguments} wrote through a link");
+    }
+    println!("{} command lines, 0 originals changed", ARGUMENTS.len());
+}
+
+/// On a file system that takes `A.PNG` for `a.png`.
+fn folded_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let (image, at) = (folder.path().join("image"), folder.path().join("disk"));
+    std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+    std::fs::create_dir(&at).unwrap();
+    let did = |program: &str, arguments: &[&std::ffi::OsStr]| {
+        Command::new(program).args(arguments).output().is_ok_and(|o| o.status.success())
+    };
+    let made =
+        did("mkfs.ext4", &["-q".as_ref(), "-O".as_ref(), "casefold".as_ref(), image.as_ref()])
+            && did("mount", &["-o".as_ref(), "loop".as_ref(), image.as_ref(), at.as_ref()]);
+    if !made {
+        println!("skipped: no file system that folds case can be mounted here");
+        return;
+    }
+    let root = at.join("folded");
+    std::fs::create_dir(&root).unwrap();
+    if did("chattr", &["+F".as_ref(), root.as_ref()]) {
+        std::fs::write(root.join("photo.png"), png(48, 1)).unwrap();
+        let before = std::fs::read(root.join("photo.png")).unwrap();
+        for output in ["PHOTO.PNG", "Photo.png", "./pHoTo.PnG"] {
+            let mut command = Command::new(crate::common::bench::PROGRAM);
+            command.args(["redact", "photo.png", "-o", output]).current_dir(&root);
+            let run = crate::common::bench::run(&mut command);
+            assert!([2, 5].contains(&run.code), "{output}: {}", run.err);
+            assert!(std::fs::read(root.join("photo.png")).unwrap() == before, "{output}");
+        }
+        println!("3 spellings on a file system that folds case, 0 originals changed");
+    } else {
+        println!("skipped: this kernel folds no case");
+    }
+    assert!(did("umount", &[at.as_ref()]), "still mounted");
+}
