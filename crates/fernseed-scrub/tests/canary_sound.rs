@@ -27,9 +27,11 @@ fn forms() -> Vec<(&'static str, Vec<u8>)> {
 
 /// True if the canary is in `bytes`, as it is or inflated from any place.
 fn sings(bytes: &[u8]) -> bool {
+    let forms = forms();
+    let packed = &forms[4].1[2..10];
     let found =
-        |hay: &[u8]| forms().iter().take(4).any(|(_, c)| hay.windows(c.len()).any(|w| w == c));
-    if found(bytes) || bytes.windows(8).any(|w| w == &forms()[4].1[2..10]) {
+        |hay: &[u8]| forms.iter().take(4).any(|(_, c)| hay.windows(c.len()).any(|w| w == c));
+    if found(bytes) || bytes.windows(8).any(|w| w == packed) {
         return true;
     }
     (0..bytes.len().saturating_sub(2)).any(|at| {
