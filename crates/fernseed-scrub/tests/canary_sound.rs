@@ -192,7 +192,11 @@ fn planted(folder: &Path, canary: &[u8]) -> Vec<(String, Vec<u8>)> {
         out.push(("junk behind".into(), [&mp3[..], canary].concat()));
         // Between the tag frame and the first frame of sound.
         let first = mp3.windows(4).skip(4).position(|w| w[0] == 0xFF && w[1] == 0xFB).unwrap() + 4;
-        out.push(("junk between".into(), [&mp3[..first], canary, &mp3[first..]].concat()));
+        // Some frames on: a stream is known by its first three.
+        let later = first + 2000;
+        let alike = |w: &[u8]| w[..2] == [0xFF, 0xFB] && w[2] & 0xFC == mp3[first + 2] & 0xFC;
+        let gap = later + mp3[later..].windows(3).position(alike).unwrap();
+        out.push(("junk between".into(), [&mp3[..gap], canary, &mp3[gap..]].concat()));
         let mut tag = mp3.clone();
         let room = first - canary.len() - 2;
         tag[room..room + canary.len()].copy_from_slice(canary);
