@@ -15,7 +15,7 @@ impl Sum {
         let table = std::array::from_fn(|n| {
             (0..4).fold((n as u64) << (width - 4), |v, _| {
                 let carry = v >> (width - 1) & 1;
-                (v << 1 ^ carry * polynomial) & mask
+                ((v << 1) ^ (carry * polynomial)) & mask
             })
         });
         Self { table, width, value }
