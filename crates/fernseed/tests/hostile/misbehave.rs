@@ -161,7 +161,7 @@ fn write(orders: &str, out: &mut File, control: &mut Control) -> Option<i32> {
             control.send(&Event::Findings(vec![finding(); 5000])).ok()?;
         },
         "endless-messages" => loop {
-            control.send(&Event::Contents(vec!["x".to_owned()])).ok()?;
+            control.send(&Event::Source(facts())).ok()?;
         },
         "control-characters" => {
             let message = "\u{1b}[2J\u{1b}]0;owned\u{7}\r\nerror: not from us\u{202e}".to_owned();
@@ -262,7 +262,7 @@ fn misbehaves() {
         std::fs::write(source.join(format!("{index:02}-{act}.bin")), act).unwrap();
         std::fs::write(source.join(format!("{index:02}-{act}.honest.bin")), "honest").unwrap();
     }
-    let to = Destination { path: Some(out.clone()), format: None };
+    let to = Destination { path: Some(out.clone()), ..Destination::default() };
     let inputs = collect(&[source], &to).unwrap().inputs;
     let workers = Workers::start(Interrupt::default(), Level::B).unwrap().with_patience(PATIENCE);
     let settings = Settings {
@@ -273,10 +273,12 @@ fn misbehaves() {
             span: KeptSpan::default(),
             threads: 1,
             every_frame: false,
+            keep_untouched: false,
         },
         accept_uncertain: false,
         dry_run: false,
         names: false,
+        sidecars: std::sync::Arc::default(),
     };
     let longest = std::sync::Mutex::new(Duration::ZERO);
     let work = |input: &Input, listener: &mut dyn Listener| {

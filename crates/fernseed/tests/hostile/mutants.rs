@@ -192,6 +192,7 @@ impl Product {
             span: KeptSpan::default(),
             threads: 1,
             every_frame: false,
+            keep_untouched: false,
         };
         let settings = Settings {
             policy: Policy::default(),
@@ -199,6 +200,7 @@ impl Product {
             accept_uncertain: false,
             dry_run: false,
             names: false,
+            sidecars: std::sync::Arc::default(),
         };
         Self { workers, settings, peak: AtomicU64::new(0) }
     }
@@ -206,7 +208,7 @@ impl Product {
     /// Redacts and inspects one file and holds the outcome against the rules.
     fn attack(&self, path: &Path, out: &Path, name: &str, outcome: &Mutex<Outcome>) {
         let started = Instant::now();
-        let to = Destination { path: Some(out.to_owned()), format: None };
+        let to = Destination { path: Some(out.to_owned()), ..Destination::default() };
         let input: Option<Input> = collect(&[path.to_owned()], &to).unwrap().inputs.pop();
         let finished = redact(&self.workers, &input.unwrap(), None, &self.settings, &mut Silent);
         let report = finished.report;
