@@ -5,14 +5,14 @@ use crate::posture::Level;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Most files one worker can be given (file descriptors 3, 4 and 5).
+/// Most files one worker can be given (file descriptors 3 to 6).
 pub const MAX_FILES: usize = 4;
 
 /// Descriptor of the first file in a worker. By convention the input.
 pub(crate) const FIRST_FILE_FD: i32 = 3;
 
-/// Descriptor of the control socket in a worker.
-pub(crate) const CONTROL_FD: i32 = 6;
+/// Descriptor of the control socket in a worker, behind all files.
+pub(crate) const CONTROL_FD: i32 = FIRST_FILE_FD + MAX_FILES as i32;
 
 /// Resource bounds of one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -33,7 +33,7 @@ pub const EXIT_SETUP: i32 = 123;
 pub struct WorkerContext {
     /// The role the host asked for.
     pub role: u8,
-    /// The files the host passed, at descriptors 3, 4 and 5.
+    /// The files the host passed, at descriptors 3 to 6.
     ///
     /// `File::metadata` does not work in here (libc asks by way of a call
     /// that also takes paths); the length is `seek(SeekFrom::End(0))`.

@@ -97,7 +97,7 @@ impl Zygote {
     }
 
     /// Forks a worker, seals it and waits for it to say what holds. `files`
-    /// become its descriptors 3, 4 and 5; give the input read-only. `role` is
+    /// become its descriptors 3 to 6; give the input read-only. `role` is
     /// handed to the worker as it is.
     ///
     /// A passed file shares its *position* with the host and with every other

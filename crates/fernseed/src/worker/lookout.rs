@@ -143,7 +143,9 @@ pub(super) fn watch<E: Send>(
     let desk = Desk { waiting: Mutex::new(waiting), ends: Mutex::default(), news: Condvar::new() };
     let (answers, answered) = channel::<Answer>();
     std::thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
+        // One more than there are cores: one may be waiting for the end of
+        // the stretch before its own.
+        for _ in 0..=threads.max(1) {
             let (answers, desk, settings) = (answers.clone(), &desk, &settings);
             scope.spawn(move || work(desk, &answers, eyes, settings));
         }
