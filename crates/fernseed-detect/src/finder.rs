@@ -224,7 +224,7 @@ impl Detector for FaceFinder {
         let dark = Brightness::sampled(picture).is_dark();
         let looks = match effort {
             Effort::VideoFrame => {
-                return self.look_at_frame(picture, VideoLook::Steady, floor);
+                return self.look_at_frame(picture, VideoLook::Fine, floor);
             }
             Effort::Still => plan::still(size, dark),
             Effort::Audit => plan::audit(size, dark),

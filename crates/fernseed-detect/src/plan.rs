@@ -10,9 +10,11 @@ use fernseed_core::{Orientation, Size};
 pub enum VideoLook {
     /// YuNet on a copy of 1280 pixels: a few times a second.
     Quick,
-    /// YuNet at full size (1920 pixels) and CenterFace on a copy of 1280:
-    /// between the quick looks.
+    /// YuNet and CenterFace on the same copy: between the quick looks.
     Steady,
+    /// CenterFace as in a steady look, and YuNet at full size (1920 pixels),
+    /// for small faces: about once a second.
+    Fine,
     /// CenterFace and YuNet at full size, and a mirrored look: at cuts.
     Thorough,
 }
@@ -119,7 +121,10 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
     let quarter = 480.0 / side;
     let mut looks = match look {
         VideoLook::Quick => vec![Look::new(YuNet, reduced)],
-        VideoLook::Steady => vec![Look::new(YuNet, full), Look::new(CenterFace, reduced).fast()],
+        VideoLook::Steady => {
+            vec![Look::new(YuNet, reduced), Look::new(CenterFace, reduced).fast()]
+        }
+        VideoLook::Fine => vec![Look::new(YuNet, full), Look::new(CenterFace, reduced).fast()],
         VideoLook::Thorough => vec![
             Look::new(CenterFace, full.min(1.5)).fast(),
             Look::new(YuNet, full),

@@ -95,6 +95,49 @@ pub enum OutputKind {
     Unknown,
 }
 
+impl OutputKind {
+    /// What can be seen in files of this kind.
+    #[must_use]
+    pub const fn shows(self) -> Shows {
+        match self {
+            Self::Mp4 | Self::WebM | Self::Matroska | Self::Avi => Shows::Video,
+            Self::Jpeg
+            | Self::Png
+            | Self::Apng
+            | Self::WebP
+            | Self::Gif
+            | Self::Tiff
+            | Self::Bmp
+            | Self::Pnm
+            | Self::Avif
+            | Self::Heic
+            | Self::Jxl => Shows::Pictures,
+            Self::Svg
+            | Self::Mp3
+            | Self::Flac
+            | Self::Ogg
+            | Self::Wav
+            | Self::Aiff
+            | Self::Zip
+            | Self::Tar => Shows::NoPixels,
+            Self::Unknown => Shows::Unknown,
+        }
+    }
+}
+
+/// What can be seen in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// A video, or its sound alone.
+    Video,
+    /// One picture or several.
+    Pictures,
+    /// Nothing that is decoded to pixels: sound, drawings, archives.
+    NoPixels,
+    /// It is in no known form.
+    Unknown,
+}
+
 /// A run of bytes that belongs to an allowed structure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -23,7 +23,7 @@ mod source;
 pub mod strip;
 mod svg_words;
 
-pub use account::{Accounting, OutputKind, account};
+pub use account::{Accounting, OutputKind, Shows, account};
 pub use against::{Leak, leaks};
 pub use inventory::{Category, Harm, Inventory, InventoryLimits, Item, inventory};
 pub use link::{LinkFacts, LinkGroup, facts, links};

@@ -26,7 +26,7 @@ use fernseed_core::{Picture, Size};
 use fernseed_detect::FaceFinder;
 use fernseed_media::still::{self, StillError, StillFrames};
 use fernseed_media::video::{Container, coded_size, timeline};
-use fernseed_scrub::{Accounting, OutputKind};
+use fernseed_scrub::{Accounting, OutputKind, Shows};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 
@@ -102,8 +102,12 @@ fn decoded(
 ) -> Result<(), Failure> {
     let video = match (job.plan, account.container) {
         (Some(plan), _) => plan.source.kind == MediaKind::Video,
-        (None, OutputKind::Unknown) => foreign_is_video(&finished)?,
-        (None, kind) => matches!(kind, OutputKind::Mp4 | OutputKind::WebM),
+        (None, kind) => match kind.shows() {
+            Shows::Video => true,
+            Shows::Pictures => false,
+            Shows::Unknown => foreign_is_video(&finished)?,
+            Shows::NoPixels => return Ok(()),
+        },
     };
     if video {
         let original = original.and_then(|(look, file)| {

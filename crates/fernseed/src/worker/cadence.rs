@@ -11,6 +11,8 @@ pub(super) struct Rhythm {
     pub(super) frames: u32,
     /// One look in so many is a steady one; the others are quick.
     pub(super) steady_every: u32,
+    /// One look in so many is a fine one.
+    pub(super) fine_every: u32,
     /// The look at the first frame of a shot.
     pub(super) fresh: VideoLook,
 }
@@ -19,13 +21,18 @@ pub(super) struct Rhythm {
 /// in a second never more than four between two looks, so that nobody shows
 /// for five frames between them. What else happens between two looks is
 /// asked near the places in doubt.
-pub(super) const FINDING: Rhythm =
-    Rhythm { interval: 1.0 / 6.0, frames: 5, steady_every: 3, fresh: VideoLook::Thorough };
+pub(super) const FINDING: Rhythm = Rhythm {
+    interval: 1.0 / 6.0,
+    frames: 5,
+    steady_every: 3,
+    fine_every: 6,
+    fresh: VideoLook::Thorough,
+};
 
 /// For the audit, which comes on top: the output was looked at closely when
 /// it was made.
 pub(super) const AUDITING: Rhythm =
-    Rhythm { interval: 0.5, frames: 30, steady_every: 2, fresh: VideoLook::Steady };
+    Rhythm { interval: 0.5, frames: 30, steady_every: 2, fine_every: 8, fresh: VideoLook::Fine };
 
 /// Seconds between two looks of the closest kind at most: flashing lights
 /// look like cuts.
@@ -71,8 +78,13 @@ impl Cadence {
             return Some(VideoLook::Steady);
         }
         self.looks += 1;
-        let steady = self.looks.is_multiple_of(self.rhythm.steady_every);
-        Some(if steady { VideoLook::Steady } else { VideoLook::Quick })
+        Some(if self.looks.is_multiple_of(self.rhythm.fine_every) {
+            VideoLook::Fine
+        } else if self.looks.is_multiple_of(self.rhythm.steady_every) {
+            VideoLook::Steady
+        } else {
+            VideoLook::Quick
+        })
     }
 }
 
@@ -95,8 +107,8 @@ mod tests {
         assert_eq!(looks(30.0, 300, &[]).len(), 60);
         assert_eq!(looks(60.0, 600, &[]).len(), 120);
         assert_eq!(looks(2.0, 20, &[]).len(), 20);
-        let steady = looks(30.0, 300, &[]).iter().filter(|l| l.1 == VideoLook::Steady).count();
-        assert_eq!(steady, 19);
+        let count = |how| looks(30.0, 300, &[]).iter().filter(|l| l.1 == how).count();
+        assert_eq!((count(VideoLook::Steady), count(VideoLook::Fine)), (10, 9));
     }
 
     #[test]
