@@ -45,16 +45,17 @@ fn halvings(size: Size, start: f32) -> impl Iterator<Item = f32> {
         .take_while(move |scale| side * scale >= SMALLEST_COPY)
 }
 
-/// The first looks at a still picture: together less than four times the
+/// The first looks at a still picture (the first in full precision, the
+/// others in 8 bits): together less than four times the
 /// work of CenterFace at native size, not counting those for dark pictures.
 pub(crate) fn still(size: Size, dark: bool) -> Vec<Look> {
     let mut looks =
-        vec![Look::new(CenterFace, 1.0), Look::new(CenterFace, 0.5), Look::new(YuNet, 1.0)];
+        vec![Look::new(CenterFace, 1.0), Look::new(CenterFace, 0.5).fast(), Look::new(YuNet, 1.0)];
     if size.pixels() > LARGE {
-        looks.push(Look::new(CenterFace, 0.5).turned(FlipHorizontal));
+        looks.push(Look::new(CenterFace, 0.5).turned(FlipHorizontal).fast());
     } else {
-        looks.push(Look::new(CenterFace, 1.0).turned(FlipHorizontal));
-        looks.push(Look::new(CenterFace, 0.75));
+        looks.push(Look::new(CenterFace, 1.0).turned(FlipHorizontal).fast());
+        looks.push(Look::new(CenterFace, 0.75).fast());
     }
     if long_side(size) * 2.0 <= ENLARGE_TO {
         looks.push(Look::new(YuNet, 2.0));
@@ -62,11 +63,11 @@ pub(crate) fn still(size: Size, dark: bool) -> Vec<Look> {
     for scale in halvings(size, 0.5) {
         looks.push(Look::new(YuNet, scale));
         if scale < 0.5 {
-            looks.push(Look::new(CenterFace, scale));
+            looks.push(Look::new(CenterFace, scale).fast());
         }
     }
     if dark {
-        looks.push(Look::new(CenterFace, 1.0).lifted());
+        looks.push(Look::new(CenterFace, 1.0).lifted().fast());
         looks.push(Look::new(YuNet, 1.0).lifted());
     }
     looks
@@ -78,7 +79,7 @@ pub(crate) fn turned(size: Size) -> Vec<Look> {
     let scale = (TURNED_SIDE / long_side(size)).min(1.0);
     [Orientation::Rotate90, Orientation::Rotate270, Orientation::Rotate180]
         .into_iter()
-        .map(|turn| Look::new(CenterFace, scale).turned(turn))
+        .map(|turn| Look::new(CenterFace, scale).turned(turn).fast())
         .collect()
 }
 
@@ -88,25 +89,25 @@ pub(crate) fn audit(size: Size, dark: bool) -> Vec<Look> {
         let reduced = AUDIT_SIDE / long_side(size);
         let mut looks = vec![
             Look::new(YuNet, 0.8),
-            Look::new(CenterFace, reduced),
+            Look::new(CenterFace, reduced).fast(),
             Look::new(YuNet, reduced / 2.0),
         ];
         if dark {
-            looks.push(Look::new(CenterFace, reduced).lifted());
+            looks.push(Look::new(CenterFace, reduced).lifted().fast());
         }
         return looks;
     }
     let mut looks = vec![
-        Look::new(CenterFace, 0.8),
+        Look::new(CenterFace, 0.8).fast(),
         Look::new(YuNet, 1.25),
-        Look::new(CenterFace, 1.25).turned(FlipHorizontal),
+        Look::new(CenterFace, 1.25).turned(FlipHorizontal).fast(),
     ];
     for scale in halvings(size, 0.4) {
-        looks.push(Look::new(CenterFace, scale));
+        looks.push(Look::new(CenterFace, scale).fast());
         looks.push(Look::new(YuNet, scale));
     }
     if dark {
-        looks.push(Look::new(CenterFace, 0.8).lifted());
+        looks.push(Look::new(CenterFace, 0.8).lifted().fast());
     }
     looks
 }

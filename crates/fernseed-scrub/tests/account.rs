@@ -1,5 +1,11 @@
 //! The accounting finds every structure that does not belong, and accepts
 //! files that hold nothing else.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "helpers of tests may panic"
+)]
 
 mod common;
 
@@ -89,7 +95,7 @@ fn fixed_fields_are_fixed() {
 }
 
 #[test]
-fn a_second_pair_of_parameter_sets_is_allowed_and_nothing_beyond() {
+fn further_parameter_sets_are_allowed_if_they_are_others() {
     // Identifiers 1 instead of 0, and the same set again.
     let other =
         (vec![0x67, 0x42, 0xC0, 0x1E, 0x56, 0x81, 0x41, 0xF9], vec![0x68, 0x4C, 0xE3, 0xC8]);
@@ -99,8 +105,6 @@ fn a_second_pair_of_parameter_sets_is_allowed_and_nothing_beyond() {
     };
     let (sps, pps) = ([other.0], [other.1]);
     assert!(look(&pair(&sps, &pps)).is_clean(), "{:#?}", look(&pair(&sps, &pps)).findings);
-    refused(&pair(&sps, &[]), UnknownStructure, "stsd");
-    refused(&pair(&[], &pps), UnknownStructure, "stsd");
     refused(&pair(&[mp4::sps()], &pps), UnknownStructure, "stsd");
     let twice = |set: &[Vec<u8>; 1]| [set[0].clone(), set[0].clone()];
     refused(&pair(&twice(&sps), &twice(&pps)), UnknownStructure, "stsd");

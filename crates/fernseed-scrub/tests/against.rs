@@ -1,5 +1,11 @@
 //! What is planted is found in every form, and nothing is found in clean
 //! files; files are tied by what they share, and only by that.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "helpers of tests may panic"
+)]
 
 mod common;
 

@@ -1,4 +1,10 @@
 //! Archives come out with clean members in a canonical frame, or not at all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "helpers of tests may panic"
+)]
 
 mod common;
 

@@ -1,6 +1,12 @@
 //! Compares the inventory with what ExifTool reports on real files. Every
 //! position, serial number, owner, date and thumbnail that it finds should
 //! have a counterpart.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "helpers of tests may panic"
+)]
 
 mod common;
 

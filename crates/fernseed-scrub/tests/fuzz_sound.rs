@@ -1,6 +1,12 @@
 //! Mutated sound files and archives: no panic, no hang, bounded output.
 //!
 //! Seeded and short by default; `FERNSEED_FUZZ_SECONDS` sets how long it runs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "helpers of tests may panic"
+)]
 
 mod common;
 

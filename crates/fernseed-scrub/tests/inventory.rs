@@ -1,4 +1,10 @@
 //! The inventory names what is planted, and never panics.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "helpers of tests may panic"
+)]
 
 mod common;
 

@@ -1,5 +1,11 @@
 //! Stripped sound decodes to the same samples, is accounted for to the last
 //! byte, and does not tell of its tags.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::expect_used,
+    reason = "helpers of tests may panic"
+)]
 
 mod common;
 

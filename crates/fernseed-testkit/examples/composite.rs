@@ -59,6 +59,6 @@ fn make(wanted: Vec<Clip>, sources: &Sources, out: &Path) -> Result<(), String> 
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        all.into_iter().try_for_each(|t| t.join().map_err(|_| "a thread died".to_owned())?)
+        all.into_iter().try_for_each(|t| t.join().map_err(|_panic| "a thread died".to_owned())?)
     })
 }

@@ -130,9 +130,8 @@ fn by_plans(options: &Options, truths: &[Truth]) -> Fallible<Vec<Clip>> {
 fn by_pixels(options: &Options, folder: &Path, truths: &[Truth]) -> Fallible<Vec<Clip>> {
     let mut clips = Vec::new();
     for truth in truths {
-        let entries = std::fs::read_dir(folder)?.filter_map(|e| Some(e.ok()?.path()));
-        let Some(output) = entries.filter(|p| p.file_stem() == Some(stem(truth).as_ref())).next()
-        else {
+        let mut entries = std::fs::read_dir(folder)?.filter_map(|e| Some(e.ok()?.path()));
+        let Some(output) = entries.find(|p| p.file_stem() == Some(stem(truth).as_ref())) else {
             continue;
         };
         let source = options.clips.join(&truth.clip);

@@ -117,10 +117,10 @@ pub fn measure<E>(truth: &Truth, cover: &mut dyn Cover<Error = E>) -> Result<Cli
             clip.counted.1 += 1;
             exposed |= !whole;
             people.entry(face.id).or_default().push(Look { frame: n, covered });
-            if let Some(owner) = cover.owner(face.centre) {
-                if owners.insert(face.id, owner).is_some_and(|before| before != owner) {
-                    clip.switches += 1;
-                }
+            if let Some(owner) = cover.owner(face.centre)
+                && owners.insert(face.id, owner).is_some_and(|before| before != owner)
+            {
+                clip.switches += 1;
             }
         }
         clip.exposed_frames += usize::from(exposed);

@@ -130,12 +130,12 @@ fn without_landlock_the_level_is_b() {
     assert_ne!(report["files"][0]["sandbox"]["landlock"]["status"], "fully_enforced");
 }
 
-/// Without a system call filter nothing is opened at all.
+/// Without a system call filter nothing is decoded at all.
 #[test]
 fn without_a_filter_nothing_runs() {
     let Some(photo) = media::photo() else { return };
     let bench = Bench::with(&photo, "photo.png");
-    for command in ["redact photo.png", "scan photo.png", "inspect photo.png", "audit photo.png"] {
+    for command in ["redact photo.png", "scan photo.png", "audit photo.png"] {
         let Some(done) = injected(&bench, "seccomp:error=EINVAL", command) else { return };
         assert_ne!(done.code, 0, "{command} ran without a filter: {}", done.out);
         assert_eq!(done.errors().len(), 1, "{command}: {}", done.err);
@@ -191,9 +191,11 @@ fn a_run_never_touches_the_network() {
         for call in ["connect(", "bind(", "listen(", "accept(", "accept4("] {
             assert!(!line.contains(call), "{line}");
         }
-        // The self-test of every worker tries one socket, which must fail.
-        let socket = line.contains(" socket(");
-        assert!(!socket || line.contains("= -1 "), "{line}");
+        // The self-test of every worker tries one socket, which must fail;
+        // where calls of two processes cross, the answer comes later.
+        let socket = line.contains(" socket(") || line.contains("socket resumed>");
+        let later = line.contains("<unfinished");
+        assert!(!socket || later || line.contains("= -1 "), "{line}");
     }
     assert!(bench.names().contains("clip.redacted.mp4"));
 }

@@ -1,4 +1,5 @@
 //! Carrying groups of pictures over, judged by ffmpeg and by comparison.
+#![allow(clippy::single_range_in_vec_init, reason = "lists of ranges, some of them short")]
 
 mod fallback;
 

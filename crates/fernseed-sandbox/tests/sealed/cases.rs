@@ -3,7 +3,8 @@
 use crate::confinement::*;
 use crate::roles;
 use fernseed_sandbox::{
-    DenyMode, EXIT_PANIC, SandboxError, Worker, WorkerLimits, WorkerStatus, Zygote, ZygoteConfig,
+    DenyMode, EXIT_PANIC, MAX_FILES, SandboxError, Worker, WorkerLimits, WorkerStatus, Zygote,
+    ZygoteConfig,
 };
 use serde::de::DeserializeOwned;
 use std::os::fd::AsFd as _;
@@ -133,10 +134,10 @@ fn only_given_descriptors_are_open() {
     let zygote = zygote();
     let _other = default(&zygote, roles::SLEEP);
     let mut worker = default(&zygote, roles::DESCRIPTORS);
-    assert_eq!(get::<Vec<i32>>(&mut worker).unwrap(), [0, 1, 2, 3, 4, 6]);
+    assert_eq!(get::<Vec<i32>>(&mut worker).unwrap(), [0, 1, 2, 3, 4, 7]);
     let limits = WorkerLimits::default();
     let mut bare = zygote.spawn_worker(roles::DESCRIPTORS, &[], limits).unwrap();
-    assert_eq!(get::<Vec<i32>>(&mut bare).unwrap(), [0, 1, 2, 6]);
+    assert_eq!(get::<Vec<i32>>(&mut bare).unwrap(), [0, 1, 2, 7]);
 }
 
 fn input_cannot_be_written() {
@@ -378,9 +379,12 @@ fn bad_zygotes_do_not_start() {
 fn too_many_files_are_refused() {
     let zygote = zygote();
     let (input, _output) = roles::files();
-    let files = [input.as_fd(); 4];
+    let files = [input.as_fd(); MAX_FILES + 1];
     let error = zygote.spawn_worker(roles::NOOP, &files, WorkerLimits::default()).unwrap_err();
-    assert!(matches!(error, SandboxError::TooManyFiles { given: 4 }), "{error}");
+    assert!(
+        matches!(error, SandboxError::TooManyFiles { given } if given == MAX_FILES + 1),
+        "{error}"
+    );
 }
 
 fn many_threads_spawn_at_once() {

@@ -69,6 +69,7 @@ pub(super) fn avc(b: &[u8], wrong: &mut dyn FnMut(&str)) -> Option<u8> {
         if count == 0 {
             wrong("There is no sequence or no picture parameter set.");
         }
+        let mut seen: Vec<&[u8]> = Vec::new();
         for _ in 0..count {
             let size = be16(b, at).map(usize::from);
             let Some(nal) = size.and_then(|size| part(b, at + 2, size)) else {
@@ -79,7 +80,10 @@ pub(super) fn avc(b: &[u8], wrong: &mut dyn FnMut(&str)) -> Option<u8> {
                 wrong("A parameter set of another kind in the decoder configuration.");
             } else if !set_fits(false, nal) {
                 wrong("A parameter set has bytes after its end or cannot be read.");
+            } else if seen.contains(&nal) {
+                wrong("The same parameter set twice.");
             }
+            seen.push(nal);
             at += 2 + nal.len();
         }
     }

@@ -32,7 +32,9 @@ pub(super) fn account(source: &mut Source<'_>, claims: &mut Claims) {
             size = wide.unwrap_or(size);
         }
         let body = at + 8;
-        let Some(end) = body.checked_add(size + size % 2).filter(|&e| e <= len) else {
+        let padded = size.checked_add(size % 2);
+        let end = padded.and_then(|size| body.checked_add(size));
+        let Some(end) = end.filter(|&e| e <= len) else {
             claims.foreign("", at, len, "Bytes that are not a chunk.");
             break;
         };

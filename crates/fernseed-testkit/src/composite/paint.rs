@@ -138,9 +138,9 @@ impl Canvas {
                     continue;
                 }
                 let pixel = y as usize * self.size.0 + x as usize;
-                for c in 0..3 {
-                    let below = f32::from(self.rgb[pixel * 3 + c]);
-                    self.rgb[pixel * 3 + c] = (below * (1.0 - alpha) + sum[c] / n).min(255.0) as u8;
+                for (value, above) in self.rgb[pixel * 3..][..3].iter_mut().zip(sum) {
+                    let below = f32::from(*value);
+                    *value = (below * (1.0 - alpha) + above / n).min(255.0) as u8;
                 }
                 if alpha > 0.5 {
                     self.owner[pixel] = owner;
@@ -190,9 +190,9 @@ impl Canvas {
                 let pixel = y * self.size.0 + x;
                 // Some structure, so that it is an object and not a hole.
                 let shade = ((x as f32 - rect.left) / rect.width() * 3.1).sin() * 28.0;
-                for c in 0..3 {
-                    let value = f32::from(colour[c]) + shade + ((x * 7 + y * 13) % 11) as f32;
-                    self.rgb[pixel * 3 + c] = value.clamp(0.0, 255.0) as u8;
+                for (value, base) in self.rgb[pixel * 3..][..3].iter_mut().zip(colour) {
+                    let lit = f32::from(base) + shade + ((x * 7 + y * 13) % 11) as f32;
+                    *value = lit.clamp(0.0, 255.0) as u8;
                 }
                 self.owner[pixel] = owner;
             }

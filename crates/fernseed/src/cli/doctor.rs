@@ -125,7 +125,7 @@ fn advice() -> Vec<String> {
 }
 
 /// The swap devices of `/proc/swaps` that keep what is written to them.
-fn open_swaps<'a>(swaps: &'a str, encrypted: impl Fn(&str) -> bool) -> Vec<&'a str> {
+fn open_swaps(swaps: &str, encrypted: impl Fn(&str) -> bool) -> Vec<&str> {
     swaps
         .lines()
         .skip(1)

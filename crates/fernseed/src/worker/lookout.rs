@@ -32,14 +32,15 @@ pub(super) struct Held {
     pub(super) picture: Option<Picture>,
 }
 
-/// Who looks, and how.
+/// What a look came to.
+pub(super) type Seen = Result<Vec<Detection>, DetectError>;
+
+/// Who looks, and how. Both get the number of the frame.
 pub(super) struct Eyes<'a> {
     /// Looks at a whole frame.
-    pub(super) whole:
-        &'a (dyn Fn(u64, &Picture, VideoLook) -> Result<Vec<Detection>, DetectError> + Sync),
+    pub(super) whole: &'a (dyn Fn(u64, &Picture, VideoLook) -> Seen + Sync),
     /// Looks near some boxes of a frame.
-    pub(super) near:
-        &'a (dyn Fn(u64, &Picture, &[Rect]) -> Result<Vec<Detection>, DetectError> + Sync),
+    pub(super) near: &'a (dyn Fn(u64, &Picture, &[Rect]) -> Seen + Sync),
     /// Takes pictures back.
     pub(super) recycle: &'a (dyn Fn(Picture) + Sync),
 }

@@ -79,7 +79,6 @@ impl Shown {
             references_only: pass == Pass::Glance,
             want_audio: sound.is_some(),
             limits: Limits::default(),
-            ..OpenOptions::default()
         };
         let reader = VideoReader::open(file, &options).map_err(failure)?;
         let time_base = reader.info().time_base;

@@ -317,6 +317,44 @@ const FURTHER_FACTS: &[&str] = &[
     "GIF:Duration",
 ];
 
+/// Beginnings of names of facts about how sound and pictures are coded.
+/// Words that people or programs wrote come in other groups (`Vorbis:`,
+/// `ID3v2_4:`, `AIFF:Name`, `ItemList:`).
+const CODING_FACTS: &[&str] = &[
+    "AIFF:NumChannels",
+    "AIFF:NumSampleFrames",
+    "AIFF:SampleRate",
+    "AIFF:SampleSize",
+    // Sound that exiftool cannot read; the accounting has read it.
+    "ExifTool:Error",
+    "FLAC:",
+    "MPEG:",
+    "Meta:PrimaryItemReference",
+    "Opus:",
+    "QuickTime:AV1ConfigurationVersion",
+    "QuickTime:AverageFrameRate",
+    "QuickTime:BitDepth",
+    "QuickTime:Chroma",
+    "QuickTime:ColorP",
+    "QuickTime:Const",
+    "QuickTime:Gen",
+    "QuickTime:HEVCConfigurationVersion",
+    "QuickTime:HandlerType",
+    "QuickTime:Image",
+    "QuickTime:InitialDelaySamples",
+    "QuickTime:MatrixCoefficients",
+    "QuickTime:MinSpatialSegmentationIDC",
+    "QuickTime:NumTemporalLayers",
+    "QuickTime:ParallelismType",
+    "QuickTime:QuickTime_ColorRep_",
+    "QuickTime:QuickTime_HEVCConfig_",
+    "QuickTime:Rotation",
+    "QuickTime:SeqLevelIdx",
+    "QuickTime:SeqProfile",
+    "QuickTime:TransferCharacteristics",
+    "QuickTime:VideoFullRangeFlag",
+];
+
 /// What exiftool shows of the files in a folder beyond container facts:
 /// names of tags, and how many files have each.
 pub(crate) fn exiftool_facts(folder: &Path) -> std::collections::BTreeMap<String, usize> {
@@ -331,7 +369,9 @@ pub(crate) fn exiftool_facts(folder: &Path) -> std::collections::BTreeMap<String
         let ours = tags.get("ICC_Profile:ProfileCopyright").is_some_and(|v| v == "CC0")
             && tags.get("ICC-header:ProfileDateTime").is_some_and(|v| v == "2000:01:01 00:00:00");
         for (name, _) in tags.iter().filter(|(name, value)| !allowed(name, value)) {
-            if !(FURTHER_FACTS.contains(&name.as_str()) || ours && name.starts_with("ICC")) {
+            let coding = CODING_FACTS.iter().any(|prefix| name.starts_with(prefix));
+            let further = FURTHER_FACTS.contains(&name.as_str());
+            if !(coding || further || ours && name.starts_with("ICC")) {
                 *out.entry(name.clone()).or_insert(0) += 1;
             }
         }

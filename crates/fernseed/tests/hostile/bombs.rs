@@ -274,10 +274,13 @@ fn bombs() {
                 kib >> 10
             );
             println!("{line}");
-            // `inspect` may list what there is; the others must refuse.
+            // `inspect` may list what there is, and `audit` may say that
+            // nobody can look at it; `redact` must refuse.
             let listed = command == "inspect" && code == 0;
             let rebuilt = command == "redact" && code == 1 && WHOLE.contains(&name);
-            let refused = matches!(code, 3 | 4) || listed || rebuilt;
+            let whole = command == "audit" && code == 0 && WHOLE.contains(&name);
+            let doubted = command == "audit" && code == 1;
+            let refused = matches!(code, 3 | 4) || listed || rebuilt || whole || doubted;
             if !refused || seconds > SECONDS || kib > KIB {
                 wrong.push(line);
             }

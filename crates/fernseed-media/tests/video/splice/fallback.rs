@@ -1,4 +1,5 @@
 //! Everything that must be encoded anew as a whole.
+#![allow(clippy::single_range_in_vec_init, reason = "lists of ranges, some of them short")]
 
 use super::super::support::Bench;
 use super::{CLOSED, SOURCE, splice};

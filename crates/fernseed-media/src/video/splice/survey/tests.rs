@@ -1,3 +1,5 @@
+//! Unit tests of the survey.
+#![allow(clippy::single_range_in_vec_init, reason = "lists of ranges, some of them short")]
 use super::*;
 use crate::video::{Colour, VideoInfo};
 use fernseed_core::time::TimeBase;

@@ -95,7 +95,7 @@ impl Frame {
         }
         let mut coded = content.get(head + 1..).ok_or(Stop::Bad)?.to_vec();
         if let Some(last) = coded.last_mut()
-            && bits % 8 != 0
+            && !bits.is_multiple_of(8)
         {
             *last &= 0xFF << (8 - bits % 8);
         }

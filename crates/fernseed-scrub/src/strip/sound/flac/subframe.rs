@@ -73,7 +73,7 @@ fn residual(r: &mut Msb<'_>, block: usize, order: usize, out: &mut Vec<i64>) -> 
     };
     let partitions = 1usize << r.u(4).ok_or(Stop::Short)?;
     let each = block / partitions;
-    if block % partitions != 0 || each < order {
+    if !block.is_multiple_of(partitions) || each < order {
         return Err(Stop::Bad);
     }
     for n in 0..partitions {

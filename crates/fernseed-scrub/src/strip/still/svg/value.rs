@@ -170,13 +170,15 @@ pub(super) fn sheet(text: &str, names: &mut Names) -> String {
         }
         let (body, after) = after.split_once('}').unwrap_or((after, ""));
         let selectors = selectors.rsplit(';').next().unwrap_or_default();
-        let list: Option<Vec<String>> =
-            selectors.split(',').map(|s| selector(s.trim(), names)).collect();
-        let body = declarations(body, names);
-        if let Some(list) = list
-            && !body.is_empty()
-        {
-            out.push_str(&format!("{}{{{body}}}\n", list.join(",")));
+        let rule = |names: &mut Names| -> Option<String> {
+            let list: Option<Vec<String>> =
+                selectors.split(',').map(|s| selector(s.trim(), names)).collect();
+            let (list, body) = (list?, declarations(body, names));
+            (!body.is_empty()).then(|| format!("{}{{{body}}}\n", list.join(",")))
+        };
+        // A rule that is dropped must not use up numbers.
+        if rule(&mut Names::default()).is_some() {
+            out.extend(rule(names));
         }
         rest = after;
     }
