@@ -93,6 +93,7 @@ struct Job<'a> {
     names: names::Names,
     notes: Vec<String>,
     omitted: usize,
+    kept: usize,
 }
 
 impl<'a> Job<'a> {
@@ -104,6 +105,7 @@ impl<'a> Job<'a> {
             names: names::Names::default(),
             notes: Vec::new(),
             omitted: 0,
+            kept: 0,
         }
     }
 
@@ -118,16 +120,20 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn finish(mut self, container: &str, extension: &str) -> Stripped {
+    fn finish(mut self, container: &str, extension: &str) -> Result<Stripped, StripError> {
+        if self.omitted > 0 && self.kept == 0 {
+            let what = "an archive none of whose members can be cleaned";
+            return Err(StripError::Unsupported(what.to_owned()));
+        }
         if self.omitted > 0 {
             self.notes.push(format!("{} members are left out.", self.omitted));
         }
         self.notes.push("Members keep their names.".to_owned());
-        Stripped {
+        Ok(Stripped {
             container: container.to_owned(),
             extension: extension.to_owned(),
             notes: self.notes,
-        }
+        })
     }
 }
 

@@ -351,8 +351,29 @@ const CODING_FACTS: &[&str] = &[
     "QuickTime:Rotation",
     "QuickTime:SeqLevelIdx",
     "QuickTime:SeqProfile",
+    "QuickTime:SeqTier0",
+    "QuickTime:TemporalIDNested",
     "QuickTime:TransferCharacteristics",
     "QuickTime:VideoFullRangeFlag",
+    "RIFF:AvgBytesPerSec",
+    "RIFF:BitsPerSample",
+    "RIFF:Encoding",
+    "RIFF:NumChannels",
+    "RIFF:SampleRate",
+    "SVG:Enable-background",
+    "SVG:Image",
+    "SVG:Path",
+    "SVG:SVGVersion",
+    "SVG:ViewBox",
+    "SVG:Xmlns",
+    "Track1:ChunkOffset",
+    "Track1:Unknown_alac",
+    "Track1:Unknown_esds",
+    "Track2:ChunkOffset",
+    "Track2:Unknown_dac3",
+    "Vorbis:AudioChannels",
+    "Vorbis:SampleRate",
+    "Vorbis:VorbisVersion",
 ];
 
 /// What exiftool shows of the files in a folder beyond container facts:
@@ -371,7 +392,8 @@ pub(crate) fn exiftool_facts(folder: &Path) -> std::collections::BTreeMap<String
         for (name, _) in tags.iter().filter(|(name, value)| !allowed(name, value)) {
             let coding = CODING_FACTS.iter().any(|prefix| name.starts_with(prefix));
             let further = FURTHER_FACTS.contains(&name.as_str());
-            if !(coding || further || ours && name.starts_with("ICC")) {
+            let unnamed = name == "Vorbis:Vendor" && tags[name] == "";
+            if !(coding || further || unnamed || ours && name.starts_with("ICC")) {
                 *out.entry(name.clone()).or_insert(0) += 1;
             }
         }

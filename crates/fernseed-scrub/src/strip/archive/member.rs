@@ -92,6 +92,7 @@ pub(super) fn strip(
                     job.notes.push(note);
                 }
             }
+            job.kept += 1;
             Ok(Some(output.0.into_inner()))
         }
         Err(e) => refuse(job, index, e),

@@ -83,7 +83,7 @@ pub(super) fn rebuild_gzip(
     write(&mut inner, &mut writer, job)?;
     writer.finish()?.flush()?;
     let job = std::mem::replace(job, Job::new(job.options, job.depth, 0));
-    Ok(job.finish("gzipped TAR archive", "tar.gz"))
+    job.finish("gzipped TAR archive", "tar.gz")
 }
 
 /// Strips a TAR file.
@@ -95,7 +95,7 @@ pub(super) fn rebuild(
     write(source, output, job)?;
     output.flush()?;
     let job = std::mem::replace(job, Job::new(job.options, job.depth, 0));
-    Ok(job.finish("TAR archive", "tar"))
+    job.finish("TAR archive", "tar")
 }
 
 fn write(

@@ -65,7 +65,7 @@ pub(super) fn rebuild(
     output.write_all(&start.to_le_bytes())?;
     output.write_all(&[0, 0])?;
     output.flush()?;
-    Ok(std::mem::replace(job, Job::new(job.options, job.depth, 0)).finish("ZIP archive", "zip"))
+    std::mem::replace(job, Job::new(job.options, job.depth, 0)).finish("ZIP archive", "zip")
 }
 
 /// The stripped member; `None` if it is left out.

@@ -1,3 +1,5 @@
+//! Unit and property tests of the ledger.
+
 use super::*;
 use proptest::prelude::*;
 use std::os::unix::fs::PermissionsExt;
