@@ -10,10 +10,10 @@ use fernseed_core::{Orientation, Size};
 pub enum VideoLook {
     /// YuNet on a copy of 1280 pixels: a few times a second.
     Quick,
-    /// YuNet and CenterFace on the same copy: between the quick looks.
+    /// YuNet and CenterFace on the same copy: the audit's usual look.
     Steady,
     /// CenterFace as in a steady look, and YuNet at full size (1920 pixels),
-    /// for small faces: about once a second.
+    /// for small faces: twice a second.
     Fine,
     /// CenterFace and YuNet at full size, and a mirrored look: at cuts.
     Thorough,

@@ -20,12 +20,13 @@ pub(super) struct Rhythm {
 /// For finding people: six looks a second, and where there are many frames
 /// in a second never more than four between two looks, so that nobody shows
 /// for five frames between them. What else happens between two looks is
-/// asked near the places in doubt.
+/// asked near the places in doubt. Every third look is a fine one: with every
+/// sixth, faces of 17 pixels were lost twice as often.
 pub(super) const FINDING: Rhythm = Rhythm {
     interval: 1.0 / 6.0,
     frames: 5,
     steady_every: 3,
-    fine_every: 6,
+    fine_every: 3,
     fresh: VideoLook::Thorough,
 };
 
@@ -108,7 +109,7 @@ mod tests {
         assert_eq!(looks(60.0, 600, &[]).len(), 120);
         assert_eq!(looks(2.0, 20, &[]).len(), 20);
         let count = |how| looks(30.0, 300, &[]).iter().filter(|l| l.1 == how).count();
-        assert_eq!((count(VideoLook::Steady), count(VideoLook::Fine)), (10, 9));
+        assert_eq!((count(VideoLook::Quick), count(VideoLook::Fine)), (40, 19));
     }
 
     #[test]
