@@ -11,7 +11,7 @@ demo: system weights demo-media
 	./scripts/demo.sh target/release/fernseed
 
 test: system system-test weights demo-media check
-	cargo test --workspace --locked
+	cargo test --workspace --locked --no-fail-fast
 
 # What needs no test run: format, lints, documentation.
 check: weights
