@@ -230,7 +230,7 @@ fn findings(work: &Work<'_>, shown: &Shown, plan: &Plan, tracks: &[Track]) -> Ve
                 ..Place::default()
             };
             let finding =
-                Finding::new(FindingCode::LostInMotion, Severity::Doubt, message).at(place);
+                Finding::new(FindingCode::LostInMotion, Severity::Notice, message).at(place);
             out.push(finding);
         }
         let gap = track.longest_gap as f64 / rate.max(1.0);
