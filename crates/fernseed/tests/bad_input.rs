@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::bench::{PROGRAM, Run, run};
+use common::bench::{Run, program, run};
 use common::{Bench, judge, media};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -247,7 +247,7 @@ fn pipes_and_devices_do_not_block() {
 /// copy of the binary is readable by all.
 fn as_nobody(bench: &Bench, arguments: &str) -> Option<Run> {
     let program = bench.path("program");
-    std::fs::copy(PROGRAM, &program).unwrap();
+    std::fs::copy(common::bench::program(), &program).unwrap();
     for (path, mode) in [(bench.folder(), 0o755), (&*program, 0o755)] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -290,7 +290,7 @@ fn no_space() {
     let Some(photo) = media::photo() else { return };
     let bench = Bench::with(&photo, "photo.png");
     let mut command = Command::new("bash");
-    command.args(["-c", "ulimit -f 8; trap '' XFSZ; exec \"$0\" redact photo.png", PROGRAM]);
+    command.args(["-c", "ulimit -f 8; trap '' XFSZ; exec \"$0\" redact photo.png"]).arg(program());
     let done = run(command.current_dir(bench.folder()));
     assert!([INPUT, IO].contains(&done.code), "{}: {}", done.code, done.err);
     assert_eq!(done.errors().len(), 1, "{}", done.err);

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::bench::{PROGRAM, Run, run};
+use common::bench::{Run, program, run};
 use common::{Bench, judge, media};
 use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
@@ -51,7 +51,7 @@ fn doctor_contains_every_attack() {
 fn public() -> Bench {
     let bench = Bench::new();
     let program = bench.path("fernseed");
-    std::fs::copy(PROGRAM, &program).unwrap();
+    std::fs::copy(common::bench::program(), &program).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     std::fs::set_permissions(bench.folder(), std::fs::Permissions::from_mode(0o777)).unwrap();
     bench
@@ -96,7 +96,7 @@ fn injected(bench: &Bench, injection: &str, arguments: &str) -> Option<Run> {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o"]).arg(bench.path("strace.log"));
     command.args(["-e", &format!("trace={call}"), "-e", &format!("inject={injection}")]);
-    command.arg(PROGRAM).args(arguments.split_whitespace()).current_dir(bench.folder());
+    command.arg(program()).args(arguments.split_whitespace()).current_dir(bench.folder());
     let done = run(&mut command);
     let log = std::fs::read_to_string(bench.path("strace.log")).unwrap_or_default();
     if done.err.contains("strace:") || !log.contains("(INJECTED)") {
@@ -164,7 +164,7 @@ fn calls(bench: &Bench, set: &str, arguments: &str) -> Option<Vec<String>> {
     let log = bench.path("strace.log");
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-e", &format!("trace={set}"), "-o"]).arg(&log);
-    command.arg(PROGRAM).args(arguments.split_whitespace()).current_dir(bench.folder());
+    command.arg(program()).args(arguments.split_whitespace()).current_dir(bench.folder());
     let done = run(&mut command);
     let text = std::fs::read_to_string(&log).unwrap_or_default();
     if done.err.contains("strace:") || text.is_empty() {
@@ -232,7 +232,7 @@ fn no_c_symbol_is_exported() {
     if !media::have("nm") {
         return;
     }
-    let output = Command::new("nm").args(["-D", "--defined-only", PROGRAM]).output().unwrap();
+    let output = Command::new("nm").args(["-D", "--defined-only"]).arg(program()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let exported: Vec<_> = text
         .lines()
@@ -290,7 +290,7 @@ fn no_command_touches_the_network() {
         let log = bench.path("strace.log");
         let mut command = Command::new("unshare");
         command.args(["-n", "strace", "-f", "-qq", "-e", "trace=%network", "-o"]).arg(&log);
-        command.arg(PROGRAM).args(arguments.split_whitespace()).current_dir(bench.folder());
+        command.arg(program()).args(arguments.split_whitespace()).current_dir(bench.folder());
         let done = run(&mut command);
         assert!([0, 1].contains(&done.code), "{arguments}: {}", done.err);
         let text = std::fs::read_to_string(&log).unwrap();
@@ -336,29 +336,30 @@ fn the_program_imports_no_resolver_and_no_connect() {
     if !media::have("nm") || !media::have("ldd") {
         return;
     }
-    let imports = |file: &str| -> Vec<String> {
-        let output = Command::new("nm").args(["-D", "--undefined-only", file]).output().unwrap();
+    let imports = |file: &std::path::Path| -> Vec<String> {
+        let output =
+            Command::new("nm").args(["-D", "--undefined-only"]).arg(file).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let words = text.lines().filter_map(|l| l.split_whitespace().last());
         words.map(|w| w.split('@').next().unwrap_or(w).to_owned()).collect()
     };
-    let network = |file: &str| -> Vec<String> {
+    let network = |file: &std::path::Path| -> Vec<String> {
         let mut found: Vec<_> =
             imports(file).into_iter().filter(|s| NETWORK.contains(&s.as_str())).collect();
         found.sort();
         found.dedup();
         found
     };
-    let all = imports(PROGRAM);
+    let all = imports(program());
     assert!(all.iter().any(|s| s == "socketpair"), "nm shows nothing: {all:?}");
-    assert_eq!(network(PROGRAM), Vec::<String>::new(), "the program itself imports them");
-    let output = Command::new("ldd").arg(PROGRAM).output().unwrap();
+    assert_eq!(network(program()), Vec::<String>::new(), "the program itself imports them");
+    let output = Command::new("ldd").arg(program()).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut libraries = 0;
     let mut with = Vec::new();
     for path in text.lines().filter_map(|l| l.split("=> ").nth(1)?.split_whitespace().next()) {
         libraries += 1;
-        let found = network(path);
+        let found = network(path.as_ref());
         if !found.is_empty() {
             with.push(format!("{}: {}", path.rsplit('/').next().unwrap(), found.join(" ")));
         }

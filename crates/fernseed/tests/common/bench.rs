@@ -4,15 +4,23 @@ use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// The binary under test.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_fernseed");
+use super::patience::Patience;
 
-/// A run that takes longer hangs; on an idle machine no input here needs a
-/// twentieth of it.
-const LONGEST_RUN: Duration = Duration::from_secs(180);
+/// The binary under test: the one `cargo test` built, or another one named
+/// by `FERNSEED_BIN`, such as a release build for long runs.
+pub(crate) fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let named = std::env::var_os("FERNSEED_BIN").map(PathBuf::from);
+        let path = named.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_fernseed")));
+        // Tests change folders.
+        path.canonicalize().unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    })
+}
 
 /// What came of a run.
 #[derive(Debug)]
@@ -52,15 +60,15 @@ pub(crate) fn run(command: &mut Command) -> Run {
     let mut child: Child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let out = collect(child.stdout.take());
     let err = collect(child.stderr.take());
-    let started = Instant::now();
+    let mut patience = Patience::with(child.id());
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if started.elapsed() > LONGEST_RUN {
+        if let Some(why) = patience.lost() {
             child.kill().unwrap();
             child.wait().unwrap();
-            panic!("hangs: {command:?}");
+            panic!("hangs ({why}): {command:?}");
         }
         std::thread::sleep(Duration::from_millis(5));
     };
@@ -127,7 +135,7 @@ impl Bench {
 
     /// The binary, to be run in this folder.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         command.current_dir(self.folder()).env("COLUMNS", "100");
         command
     }

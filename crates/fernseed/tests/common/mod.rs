@@ -16,5 +16,6 @@
 pub(crate) mod bench;
 pub(crate) mod judge;
 pub(crate) mod media;
+pub(crate) mod patience;
 
 pub(crate) use bench::Bench;

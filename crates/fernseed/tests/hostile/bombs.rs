@@ -1,7 +1,7 @@
 //! Small files that ask for a lot.
 
 use crate::Case;
-use crate::common::bench::PROGRAM;
+use crate::common::bench::program;
 use crate::make::{chunk, deflate, gibibyte, iso_box, png_with};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -239,7 +239,7 @@ fn peak(pid: u32) -> u64 {
 /// Exit code, seconds, peak KiB.
 fn measure(command: &str, folder: &Path, name: &str) -> (i32, f64, u64) {
     let started = Instant::now();
-    let mut child = Command::new(PROGRAM)
+    let mut child = Command::new(program())
         .args([command, name])
         .current_dir(folder)
         .stdin(Stdio::null())

@@ -98,7 +98,7 @@ fn folded_case() {
         std::fs::write(root.join("photo.png"), png(48, 1)).unwrap();
         let before = std::fs::read(root.join("photo.png")).unwrap();
         for output in ["PHOTO.PNG", "Photo.png", "./pHoTo.PnG"] {
-            let mut command = Command::new(crate::common::bench::PROGRAM);
+            let mut command = Command::new(crate::common::bench::program());
             command.args(["redact", "photo.png", "-o", output]).current_dir(&root);
             let run = crate::common::bench::run(&mut command);
             assert!([2, 5].contains(&run.code), "{output}: {}", run.err);

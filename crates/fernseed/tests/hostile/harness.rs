@@ -4,10 +4,10 @@
 //! Only the program's main thread is traced (no `-f`): with one job that is
 //! where the product's host works, and its workers run at full speed.
 
-use crate::common::bench::{PROGRAM, Run, run};
+use crate::common::bench::{Run, program, run};
 use crate::{common, make};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Calls after which the disk, or what others know, is different.
@@ -83,7 +83,7 @@ impl Bench {
         let program = match self.subject {
             Subject::Fernseed => {
                 words.extend(["redact", "in", "-o", "out", "--resume", "--allow-empty", "-j1"]);
-                PathBuf::from(PROGRAM)
+                program().to_owned()
             }
             Subject::Broken(name) => {
                 words.extend(["broken-writer", name]);

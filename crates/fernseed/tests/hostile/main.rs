@@ -26,6 +26,7 @@ mod harness;
 mod make;
 mod misbehave;
 mod mutants;
+mod mutate;
 mod power;
 mod traces;
 mod writers;

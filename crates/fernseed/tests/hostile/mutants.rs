@@ -1,25 +1,34 @@
 //! Mutants of good files, through the product's own host and workers.
 //!
-//! `FERNSEED_MUTANTS=N` sets how many of each format. Every mutant is
-//! redacted and inspected by the shipped program's workers; the host may not
-//! crash, nothing may be published from a file that failed, and each file has
-//! to end within 10 s and 1 GiB. A mutant that breaks a rule is written to
-//! `FERNSEED_MUTANTS_KEEP`, if that is set. The shared fuzzing corpus, where
-//! it is there, goes the same way.
+//! `FERNSEED_MUTANTS=N` sets how many of each format, `FERNSEED_MUTANTS_ONLY`
+//! of which. Every mutant is redacted, stripped and inspected by the shipped
+//! program's workers; the host may not crash, nothing may be published from a
+//! file that failed, and each file has to end within 10 s and 1 GiB. A mutant
+//! that breaks a rule is written to `FERNSEED_MUTANTS_KEEP`, if that is set.
+//! The shared fuzzing corpus, where it is there, goes the same way.
+//!
+//! One host and one fork server serve all mutants of a format, so a mutant
+//! costs the forks, the seals and what its bytes cost: some hundredths of a
+//! second. Long runs do best with a release binary (`FERNSEED_BIN`) and a
+//! `TMPDIR` in memory, since every output is synchronised to its disk.
 
-use crate::common::bench::PROGRAM;
+use crate::common::bench::program;
 use crate::common::media;
-use crate::make::{chunk, deflate, png};
+use crate::make::png;
+use crate::mutate::mutate;
 use crate::{Case, whole};
 use fernseed::host::inputs::{Destination, Input, collect};
 use fernseed::host::interrupt::Interrupt;
 use fernseed::host::job::{Settings, limits, open_input, redact};
+use fernseed::host::sidecars::Sidecars;
+use fernseed::host::strip;
 use fernseed::host::workers::{Silent, WorkerError, Workers};
 use fernseed::protocol::{OutputOptions, Role, Task};
-use fernseed::report::Status;
+use fernseed::report::{FileReport, Status};
 use fernseed_core::plan::KeptSpan;
 use fernseed_core::policy::Policy;
 use fernseed_sandbox::Level;
+use fernseed_scrub::StripOptions;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -37,7 +46,7 @@ const SECONDS: u64 = 10;
 const KIB: u64 = 1 << 20;
 
 /// Good files, one of each format: name and how it is made.
-const SEEDS: [(&str, &str); 14] = [
+const SEEDS: [(&str, &str); 22] = [
     ("a.jpg", "convert {1} -resize 48x48! -sampling-factor 2x2 {out}"),
     ("p.jpg", "convert {1} -resize 48x48! -interlace JPEG {out}"),
     ("a.gif", "ffmpeg -f lavfi -i testsrc=s=40x40:r=5 -frames:v 3 {out}"),
@@ -52,123 +61,23 @@ const SEEDS: [(&str, &str); 14] = [
     ("a.mkv", "ffmpeg -f lavfi -i testsrc=s=64x64:r=10 -frames:v 4 -c:v libx264 {out}"),
     ("a.webm", "ffmpeg -f lavfi -i testsrc=s=64x64:r=10 -frames:v 4 -c:v libvpx-vp9 {out}"),
     ("a.mov", "ffmpeg -f lavfi -i testsrc=s=64x64:r=10 -frames:v 4 -c:v mjpeg {out}"),
+    ("a.avi", "ffmpeg -f lavfi -i testsrc=s=64x64:r=10 -frames:v 4 -c:v mpeg4 {out}"),
+    ("a.pnm", "convert {1} -resize 32x32! ppm:{out}"),
+    ("a.mp3", "ffmpeg -f lavfi -i sine=d=0.2 -metadata title=t {out}"),
+    ("a.flac", "ffmpeg -f lavfi -i sine=d=0.1 -metadata title=t {out}"),
+    ("a.wav", "ffmpeg -f lavfi -i sine=d=0.05 -metadata title=t {out}"),
+    ("a.ogg", "ffmpeg -f lavfi -i sine=d=0.2 -metadata title=t -c:a libvorbis {out}"),
+    ("a.m4a", "ffmpeg -f lavfi -i sine=d=0.2 -metadata title=t -c:a aac {out}"),
+    ("s.mp4", "ffmpeg -f lavfi -i testsrc=s=64x64:r=10 -f lavfi -i sine -t 0.4 {out}"),
 ];
-
-/// A small generator of numbers; the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
-
-/// Mutant number `number` of a file.
-fn mutate(seed: &[u8], number: u64) -> Vec<u8> {
-    let mut random = Random((number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    if seed.starts_with(b"\x89PNG") {
-        return mutate_png(seed, &mut random);
-    }
-    let mut out = seed.to_vec();
-    mutate_bytes(&mut out, &mut random);
-    out
-}
-
-fn mutate_bytes(out: &mut Vec<u8>, random: &mut Random) {
-    const EDGES: [u32; 8] = [0, 1, 0x7f, 0xff, 0xffff, 0x7fff_ffff, 0x8000_0000, u32::MAX];
-    if out.is_empty() {
-        return;
-    }
-    let length = out.len();
-    // Structure is mostly in front.
-    let reach = if random.below(2) == 0 { length } else { length.min(1024) };
-    match random.below(6) {
-        0 => {
-            for _ in 0..=random.below(8) {
-                out[random.below(reach)] ^= 1 << random.below(8);
-            }
-        }
-        1 => {
-            for _ in 0..=random.below(32) {
-                out[random.below(reach)] = random.next() as u8;
-            }
-        }
-        2 => out.truncate(1 + random.below(length)),
-        3 => {
-            let (from, to) = (random.below(length), random.below(length));
-            let some = random.below(512).min(length - from.max(to));
-            out.copy_within(from..from + some, to);
-        }
-        4 => {
-            let (edge, at) = (EDGES[random.below(8)], random.below(reach.saturating_sub(4)));
-            let bytes = if random.below(2) == 0 { edge.to_be_bytes() } else { edge.to_le_bytes() };
-            for (place, byte) in out[at..].iter_mut().zip(bytes) {
-                *place = byte;
-            }
-        }
-        _ => {
-            let (from, some) = (random.below(length), random.below(256));
-            let copy = out[from..(from + some).min(length)].to_vec();
-            let at = random.below(length);
-            out.splice(at..at, copy);
-        }
-    }
-}
-
-/// Mutates chunks, their order and the pixels under the compression, and
-/// repairs every checksum: a decoder would stop at the first otherwise.
-fn mutate_png(seed: &[u8], random: &mut Random) -> Vec<u8> {
-    let mut chunks = Vec::new();
-    let mut rest = &seed[8..];
-    while let Some((head, tail)) = rest.split_first_chunk::<8>() {
-        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let kind = [head[4], head[5], head[6], head[7]];
-        chunks.push((kind, tail[..length].to_vec()));
-        rest = &tail[length + 4..];
-    }
-    for _ in 0..=random.below(3) {
-        let at = random.below(chunks.len());
-        match random.below(8) {
-            0 => {
-                let copy = chunks[at].clone();
-                chunks.insert(random.below(chunks.len()), copy);
-            }
-            1 => {
-                let other = random.below(chunks.len());
-                chunks.swap(at, other);
-            }
-            2 if chunks.len() > 1 => drop(chunks.remove(at)),
-            3 => {
-                const KINDS: [&[u8; 4]; 8] =
-                    [b"iCCP", b"eXIf", b"acTL", b"fcTL", b"fdAT", b"tRNS", b"PLTE", b"iTXt"];
-                chunks[at].0 = *KINDS[random.below(8)];
-            }
-            4 => {
-                let mut pixels: Vec<u8> = (0..random.below(4000)).map(|i| i as u8).collect();
-                mutate_bytes(&mut pixels, random);
-                chunks[at].1 = deflate(&pixels);
-            }
-            _ => mutate_bytes(&mut chunks[at].1, random),
-        }
-    }
-    let mut out = seed[..8].to_vec();
-    for (kind, body) in &chunks {
-        out.extend(chunk(kind, body));
-    }
-    out
-}
+/// Good files whose metadata say much: photos with places, names, thumbnails.
+const TAGGED: [&str; 4] = ["a.jpg", "a.tiff", "a.heic", "a.mp4"];
 
 /// What came of many files.
 #[derive(Debug, Default)]
 struct Outcome {
     statuses: BTreeMap<String, u64>,
+    stripped: BTreeMap<String, u64>,
     inspected: u64,
     worst: Duration,
     /// Rules that were broken.
@@ -184,7 +93,7 @@ struct Product {
 
 impl Product {
     fn start() -> Self {
-        let start = Workers::start_program(Path::new(PROGRAM), Interrupt::default(), Level::B);
+        let start = Workers::start_program(program(), Interrupt::default(), Level::B);
         let workers = start.unwrap().with_patience(Duration::from_secs(SECONDS));
         let output = OutputOptions {
             format: None,
@@ -205,36 +114,39 @@ impl Product {
         Self { workers, settings, peak: AtomicU64::new(0) }
     }
 
-    /// Redacts and inspects one file and holds the outcome against the rules.
+    /// Redacts, strips and inspects one file and holds what comes of it
+    /// against the rules.
     fn attack(&self, path: &Path, out: &Path, name: &str, outcome: &Mutex<Outcome>) {
         let started = Instant::now();
         let to = Destination { path: Some(out.to_owned()), ..Destination::default() };
         let input: Option<Input> = collect(&[path.to_owned()], &to).unwrap().inputs.pop();
-        let finished = redact(&self.workers, &input.unwrap(), None, &self.settings, &mut Silent);
-        let report = finished.report;
-        let took = started.elapsed();
+        let input = input.unwrap();
+        let redacted = redact(&self.workers, &input, None, &self.settings, &mut Silent).report;
+        let times = [started.elapsed()];
+        let first = judge(&redacted, out, name);
+        let started = Instant::now();
+        let settings = strip::Settings {
+            options: StripOptions::default(),
+            reencode: false,
+            output: self.settings.output.clone(),
+            place: strip::Place::Target,
+            accept_uncertain: false,
+            names: false,
+        };
+        let sidecars = Sidecars::default();
+        let report = strip::strip(&self.workers, &input, &settings, &sidecars, &mut Silent);
+        let times = [times[0], started.elapsed()];
+        let second = judge(&report, out, name);
+        let started = Instant::now();
         let inspected = open_input(path).ok().map(|file| {
             let files = [file.as_fd()];
             self.workers.run(Role::Inspect, &files, &Task::Inspect, limits(), &mut Silent)
         });
-        let took = took.max(started.elapsed().saturating_sub(took));
-        let outputs: Vec<_> = std::fs::read_dir(out).unwrap().map(|e| e.unwrap().path()).collect();
+        let took = started.elapsed().max(times[0]).max(times[1]);
         let mut outcome = outcome.lock().unwrap();
-        let mut word = format!("{:?}", report.status).to_lowercase();
-        let may_exist =
-            matches!(report.status, Status::Published | Status::NothingFound | Status::Held);
-        if outputs.len() != usize::from(may_exist) {
-            outcome.broken.push(format!("{name}: {word}, but {outputs:?}"));
-        }
-        if let Some(failure) = &report.failure {
-            word = format!("{word}:{:?}", failure.kind).to_lowercase();
-            // A worker that died is a contained crash: counted and named.
-            if failure.message.contains("the program that reads") {
-                word.push_str(":crash");
-                outcome.broken.push(format!("{name}: worker: {}", failure.message));
-            }
-        }
-        *outcome.statuses.entry(word).or_default() += 1;
+        outcome.broken.extend([first.1, second.1].into_iter().flatten());
+        *outcome.statuses.entry(first.0).or_default() += 1;
+        *outcome.stripped.entry(second.0).or_default() += 1;
         match inspected {
             Some(Err(WorkerError::Misbehaved(why))) => {
                 outcome.broken.push(format!("{name}: inspect: {why}"));
@@ -246,11 +158,30 @@ impl Product {
             outcome.broken.push(format!("{name}: took {took:?}"));
         }
         outcome.worst = outcome.worst.max(took);
-        drop(outcome);
-        for output in outputs {
-            std::fs::remove_file(output).unwrap();
+    }
+}
+
+/// What a report says in a word, and the rule that was broken, if one was:
+/// an output exists if and only if the report says so. Removes the output.
+fn judge(report: &FileReport, out: &Path, name: &str) -> (String, Option<String>) {
+    let outputs: Vec<_> = std::fs::read_dir(out).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut word = format!("{:?}", report.status).to_lowercase();
+    let may_exist =
+        matches!(report.status, Status::Published | Status::NothingFound | Status::Held);
+    let mut broken = (outputs.len() != usize::from(may_exist))
+        .then(|| format!("{name}: {word}, but {outputs:?}"));
+    if let Some(failure) = &report.failure {
+        word = format!("{word}:{:?}", failure.kind).to_lowercase();
+        // A worker that died is a contained crash: counted and named.
+        if failure.message.contains("the program that reads") {
+            word.push_str(":crash");
+            broken = Some(format!("{name}: worker: {}", failure.message));
         }
     }
+    for output in outputs {
+        std::fs::remove_file(output).unwrap();
+    }
+    (word, broken)
 }
 
 /// Peak memory of the fork server's children while files are worked on.
@@ -267,7 +198,9 @@ fn watch(product: &Product, stop: &AtomicBool) {
             });
             product.peak.fetch_max(peak.unwrap_or(0), Ordering::Relaxed);
         }
-        std::thread::sleep(Duration::from_millis(2));
+        // Memory beyond the limit cannot be touched in much less than this,
+        // and looking more often costs more than the mutants.
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -313,9 +246,10 @@ fn attack_all(count: usize, file: &(dyn Fn(usize) -> (String, Vec<u8>) + Sync)) 
     if peak > KIB {
         outcome.broken.push(format!("a worker took {} MiB", peak >> 10));
     }
-    let Outcome { statuses, inspected, worst, broken } = &outcome;
+    let Outcome { statuses, stripped, inspected, worst, broken } = &outcome;
     println!(
-        "  {count} files, {inspected} inspected, worst {:.2} s, peak {} MiB, {statuses:?}, broken {}",
+        "  {count} files, {inspected} inspected, worst {:.2} s, peak {} MiB, broken {}\n  redacted \
+         {statuses:?}\n  stripped {stripped:?}",
         worst.as_secs_f64(),
         peak >> 10,
         broken.len()
@@ -333,7 +267,13 @@ fn mutants() {
         let small = "convert {1} -resize 64x64! {out}";
         let Some(small) = media::make("small.png", small, &[source]) else { continue };
         if let Some(path) = media::make(name, recipe, &[&small]) {
-            seeds.push((name.to_owned(), std::fs::read(path).unwrap()));
+            seeds.push((name.to_owned(), std::fs::read(&path).unwrap()));
+            let folder = tempfile::tempdir().unwrap();
+            let tagged = folder.path().join(name);
+            std::fs::copy(path, &tagged).unwrap();
+            if TAGGED.contains(&name) && media::tag(&tagged, &[]) {
+                seeds.push((format!("tagged-{name}"), std::fs::read(tagged).unwrap()));
+            }
         }
     }
     let only = std::env::var("FERNSEED_MUTANTS_ONLY").unwrap_or_default();

@@ -7,7 +7,7 @@
 //! was deleted shows there.
 
 use crate::Case;
-use crate::common::bench::{PROGRAM, run};
+use crate::common::bench::{program, run};
 use crate::make::{chunk, deflate, png_with};
 use crate::power::Disk;
 use std::path::Path;
@@ -50,7 +50,7 @@ fn plant(folder: &Path) {
 fn command(script: &str, home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     command.args(["-m", "sh", "-c", &format!("{script} && exec \"$0\" \"$@\"")]);
-    command.arg(PROGRAM).args(arguments);
+    command.arg(program()).args(arguments);
     command.env("HOME", home).env("TMPDIR", home).env("XDG_CACHE_HOME", home);
     command
 }
@@ -58,9 +58,8 @@ fn command(script: &str, home: &Path, arguments: &[&str]) -> Command {
 /// The temporary folders that can be mounted over without hiding the program
 /// under test or its files.
 fn temporary(needed: &[&Path]) -> String {
-    let hides = |folder: &&&str| {
-        needed.iter().chain([&Path::new(PROGRAM)]).any(|path| path.starts_with(folder))
-    };
+    let hides =
+        |folder: &&&str| needed.iter().chain([&program()]).any(|path| path.starts_with(folder));
     let folders = ["/tmp", "/var/tmp", "/dev/shm"];
     folders.iter().filter(|f| !hides(f)).copied().collect::<Vec<_>>().join(" ")
 }
