@@ -126,7 +126,9 @@ fn vouched_for(item: &Item) -> bool {
     // The directories of a TIFF are its pages.
     let orientation = settings && (exif || item.path.starts_with("TIFF/IFD"));
     let profile = ["/ICC/", "iCCP/", "ICCP/", "colr/"].iter().any(|p| item.path.contains(p));
-    orientation || profile
+    // Members of archives keep their names, which strip says.
+    let name = item.what == "name of a member" && item.severity == Harm::Low;
+    orientation || profile || name
 }
 
 /// An item of the inventory as a finding. Its value is not told.
