@@ -4,13 +4,13 @@
 # The others are parts of these, or take long.
 
 SHELL := /bin/sh
-.PHONY: demo test setup system system-test weights demo-media build check bench clean-demo hostile mutants supply reproducible
+.PHONY: demo test setup system system-test weights demo-media build check bench clean-demo hostile mutants deny supply reproducible
 
 demo: system weights demo-media
 	cargo build --release --locked --bin fernseed
 	./scripts/demo.sh target/release/fernseed
 
-test: system system-test weights demo-media check
+test: system system-test weights demo-media check deny
 	cargo test --workspace --locked --no-fail-fast
 
 # What needs no test run: format, lints, documentation.
@@ -51,6 +51,10 @@ hostile: system system-test weights demo-media
 # Only mutants: `make mutants MUTANTS=10000`.
 mutants: system system-test weights demo-media
 	FERNSEED_MUTANTS=$(MUTANTS) cargo test -p fernseed --locked --test hostile -- mutants
+
+# Licences, sources and bans of all dependencies, in seconds.
+deny:
+	./scripts/supply.sh deny
 
 supply: weights
 	./scripts/supply.sh
