@@ -112,7 +112,7 @@ def face(number, box, picture):
     share, contrast = float(seen.mean()), float(luma.std()) if seen.any() else 0.0
     found = {"id": number, "centre": [(l + r) / 2, (t + b) / 2], "side": [(r - l) / 2, 0], "down": [0, (b - t) / 2],
              "visible": share, "contrast": contrast,
-             "counts": b - t >= COUNTED_HEIGHT and share >= COUNTED_SHARE and contrast >= COUNTED_CONTRAST}
+             "counts": bool(b - t >= COUNTED_HEIGHT and share >= COUNTED_SHARE and contrast >= COUNTED_CONTRAST)}
     if not seen.all():
         found["mask"] = bits
     return rounded(found)
