@@ -17,8 +17,10 @@ def redact_all(args, mine, folder):
     folder.mkdir(parents=True)
     held = {}
     for clip in mine:
-        once = run([args.fernseed, "redact", clip, "-o", folder / clip.name, "--quiet"], good=(0, 1, 3, 4))
-        if not (folder / clip.name).exists():
+        # Matroska comes out as MP4, an animated GIF as APNG.
+        out = folder / f"{clip.stem}{'.png' if clip.suffix == '.gif' else '.mp4'}"
+        once = run([args.fernseed, "redact", clip, "-o", out, "--quiet"], good=(0, 1, 3, 4))
+        if not out.exists():
             held[clip.stem] = once["code"]
         print(f"fernseed: {clip.name}", file=sys.stderr)
     return held

@@ -112,7 +112,7 @@ def face(number, box, picture):
     share, contrast = float(seen.mean()), float(luma.std()) if seen.any() else 0.0
     found = {"id": number, "centre": [(l + r) / 2, (t + b) / 2], "side": [(r - l) / 2, 0], "down": [0, (b - t) / 2],
              "visible": share, "contrast": contrast,
-             "counts": b - t >= COUNTED_HEIGHT and share >= COUNTED_SHARE and contrast >= COUNTED_CONTRAST}
+             "counts": bool(b - t >= COUNTED_HEIGHT and share >= COUNTED_SHARE and contrast >= COUNTED_CONTRAST)}
     if not seen.all():
         found["mask"] = bits
     return rounded(found)
@@ -128,10 +128,21 @@ def rounded(value):
     return [rounded(v) for v in value] if isinstance(value, list) else value
 
 
+def unlooked(args, name):
+    """A clip in which eyes alone found nobody: no tracks."""
+    clip = next(c for c in sorted(args.clips.glob(f"{name}.*")) if c.suffix != ".json")
+    size, times = probe(clip)
+    return {"clip": clip.name, "path": str(clip.absolute()), "size": size, "ms": times}
+
+
 def write(args):
     from ensemble import frames
     for name in args.names:
-        raw, tracks, fix = load(args, name)
+        if (args.work / f"{name}.raw.json").exists():
+            raw, tracks, fix = load(args, name)
+        else:
+            raw, tracks = unlooked(args, name), {}
+            fix = json.loads((HERE / "corrections.json").read_text())[name]
         kept, filled, corrections = follow_up.corrected(tracks, fix)
         out = []
         for n, picture in enumerate(frames(raw["path"], raw["size"])):
@@ -155,6 +166,7 @@ def main():
     parser.add_argument("what", choices=["look", "sheet", "write"])
     parser.add_argument("names", nargs="+")
     parser.add_argument("--work", type=pathlib.Path, required=True)
+    parser.add_argument("--clips", type=pathlib.Path, help="write: where clips lie that only eyes have looked at")
     parser.add_argument("--thorough", action="store_true", help="look: every further look at every frame")
     parser.add_argument("--first", type=int, default=0, help="sheet: first frame")
     parser.add_argument("--last", type=int, default=10**6, help="sheet: last frame")
