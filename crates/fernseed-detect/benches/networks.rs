@@ -43,7 +43,7 @@ fn networks(criterion: &mut Criterion) {
                 b.iter(|| black_box(engine.centerface_head(&input, Precision::Full)));
             });
             group.bench_function(BenchmarkId::new("yunet", &size), |b| {
-                b.iter(|| black_box(engine.yunet_heads(&input)));
+                b.iter(|| black_box(engine.yunet_heads(&input, Precision::Full)));
             });
             group.finish();
         }

@@ -47,7 +47,7 @@ fn heads(engine: &Engine, input: &NetworkInput) -> Vec<HeadMap> {
         cell[0] = sigmoid(cell[0]);
     }
     let mut all = vec![centerface];
-    all.extend(engine.yunet_heads(input));
+    all.extend(engine.yunet_heads(input, Precision::Full));
     all
 }
 
