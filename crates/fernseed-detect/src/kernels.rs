@@ -64,10 +64,17 @@ impl Backend {
         }
     }
 
-    /// The fastest backend this processor can run.
+    /// The fastest backend this processor can run; never AVX-512 if built with
+    /// the feature `no-avx512`, which is there to measure what processors
+    /// without it take.
     #[must_use]
     pub fn best() -> Self {
-        Self::ALL.into_iter().find(|b| b.is_supported()).unwrap_or(Self::Portable)
+        let wanted = |backend: &Self| !(cfg!(feature = "no-avx512") && *backend == Self::Avx512);
+        Self::ALL
+            .into_iter()
+            .filter(wanted)
+            .find(|backend| backend.is_supported())
+            .unwrap_or(Self::Portable)
     }
 }
 

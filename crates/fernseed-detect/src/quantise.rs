@@ -69,6 +69,28 @@ impl Activations {
     }
 }
 
+/// Fills the parts of some ranges from a file made by [`write_ranges`];
+/// `None` if it is of another length or holds something that is no finite
+/// number.
+pub(crate) fn read_ranges(parts: Vec<&mut Vec<f32>>, file: &[u8]) -> Option<()> {
+    let (pairs, rest) = file.as_chunks::<2>();
+    let mut values = pairs.iter().map(|&[low, high]| f32::from_le_bytes([0, 0, low, high]));
+    for place in parts.into_iter().flatten() {
+        *place = values.next().filter(|value| value.is_finite())?;
+    }
+    (values.next().is_none() && rest.is_empty()).then_some(())
+}
+
+/// The upper half of each number's bits, rounded away from zero.
+pub(crate) fn write_ranges(parts: Vec<&mut Vec<f32>>) -> Vec<u8> {
+    let upper = |value: &mut f32| {
+        let bits = value.to_bits();
+        let upper = (bits >> 16) + u32::from(bits & 0xffff != 0);
+        (upper as u16).to_le_bytes()
+    };
+    parts.into_iter().flatten().flat_map(upper).collect()
+}
+
 /// Weights of one layer in 8 bits: `output = scale * sum + bias`, per output
 /// channel, where `sum` is that of bytes times weights.
 #[derive(Clone, Debug)]

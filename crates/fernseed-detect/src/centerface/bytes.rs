@@ -106,11 +106,11 @@ impl ByteBackbone {
         out.reshape(height, width, self.stem_project.columns());
         let ByteScratch { pixels, ring, row, .. } = scratch;
         pixels.reset(input.width(), 3);
+        row.resize(width * channels, 0);
         depthwise_rows(
             (height, width, channels),
             1,
             ring,
-            row,
             |y, wide| {
                 for source in 2 * y..2 * y + 2 {
                     pixels.place(source).copy_from_slice(input.row(source));
@@ -118,14 +118,12 @@ impl ByteBackbone {
                 let rows = pixels.around(2 * y, input.height());
                 kernels.byte_conv_row(&self.stem, &rows, 6, width, wide);
             },
-            |rows, filtered| {
-                kernels.byte_depthwise_row(&self.stem_depthwise, rows, width, filtered);
-            },
-            |y, filtered| {
+            |y, rows| {
+                kernels.byte_depthwise_row(&self.stem_depthwise, rows, width, row);
                 let step = out.channels;
                 let target = Target { out: out.row_mut(y), step, residual: None };
                 let project = &self.stem_project;
-                kernels.byte_conv_row_to_floats(project, &[filtered], channels, width, target);
+                kernels.byte_conv_row_to_floats(project, &[row], channels, width, target);
             },
         );
     }
@@ -140,18 +138,17 @@ impl ByteBackbone {
     ) {
         let (height, width, channels) = (input.height, input.width, input.channels);
         out.reshape(height, width, self.smooth.columns());
-        let ring = &mut scratch.ring;
-        ring.reset(width, channels);
-        let mut filled = 0;
-        for y in 0..height {
-            ring.fill_to(y + 2, height, &mut filled, |y, row: &mut [u8]| {
-                self.to_smooth.run(kernels, input.row(y), row);
-            });
-            let step = out.channels;
-            let target = Target { out: out.row_mut(y), step, residual: None };
-            let rows = ring.around(y, height);
-            kernels.byte_conv_row_to_floats(&self.smooth, &rows, channels, width, target);
-        }
+        depthwise_rows(
+            (height, width, channels),
+            1,
+            &mut scratch.ring,
+            |y, row| self.to_smooth.run(kernels, input.row(y), row),
+            |y, rows| {
+                let step = out.channels;
+                let target = Target { out: out.row_mut(y), step, residual: None };
+                kernels.byte_conv_row_to_floats(&self.smooth, &rows, channels, width, target);
+            },
+        );
     }
 }
 
@@ -211,23 +208,23 @@ impl ByteBlock {
         out.reshape(input.height / stride, width, self.project.columns());
         let ByteScratch { ring, row, quantised, .. } = scratch;
         quantised.resize(input.width * input.channels, 0);
+        row.resize(width * channels, 0);
         depthwise_rows(
             (input.height, input.width, channels),
             stride,
             ring,
-            row,
             |y, wide| {
                 self.input.run(kernels, input.row(y), quantised);
                 let step = input.channels;
                 kernels.byte_conv_row(&self.expand, &[quantised], step, input.width, wide);
             },
-            |rows, filtered| kernels.byte_depthwise_row(&self.depthwise, rows, width, filtered),
-            |y, filtered| {
+            |y, rows| {
+                kernels.byte_depthwise_row(&self.depthwise, rows, width, row);
                 let residual = self.residual.then(|| input.row(y));
                 let step = out.channels;
                 let target = Target { out: out.row_mut(y), step, residual };
                 let project = &self.project;
-                kernels.byte_conv_row_to_floats(project, &[filtered], channels, width, target);
+                kernels.byte_conv_row_to_floats(project, &[row], channels, width, target);
             },
         );
     }

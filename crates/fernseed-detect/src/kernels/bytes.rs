@@ -1,9 +1,9 @@
 //! A register of bytes, as far as the 8-bit kernels need one.
 //!
 //! All shuffling but [`ByteVector::gather`] stays within lanes of 128 bits,
-//! as on x86. Four registers of 32-bit sums become one of bytes by
-//! [`ByteVector::pack`], two become one of 16-bit words by
-//! [`ByteVector::pack_sums`]; in which order is said by [`column`], and the
+//! as on x86. Two registers of 32-bit sums become one of 16-bit words by
+//! [`ByteVector::pack_sums`], two of those one of bytes by
+//! [`ByteVector::pack_words`]; in which order is said by [`column`], and the
 //! weights are packed in that order, so that most is never reordered at run
 //! time.
 
@@ -73,12 +73,6 @@ pub(super) unsafe trait ByteVector: Copy {
     /// # Safety
     /// See the trait.
     unsafe fn to_floats(self) -> Self::Floats;
-    /// Rounds to the nearest whole numbers, ties to even, bounded by 0 and
-    /// 255, in the order of [`column`].
-    ///
-    /// # Safety
-    /// See the trait.
-    unsafe fn pack(from: [Self::Floats; 4]) -> Self;
     /// Stores what came from the first `sums` of four packed registers.
     ///
     /// # Safety
@@ -200,16 +194,6 @@ unsafe impl ByteVector for PortableBytes {
         unsafe { Portable::load(floats.as_ptr()) }
     }
     #[inline(always)]
-    unsafe fn pack(from: [Portable; 4]) -> Self {
-        let mut floats = [0.0_f32; 16];
-        for (quad, register) in floats.chunks_exact_mut(4).zip(from) {
-            // SAFETY: a chunk of four floats.
-            unsafe { register.store(quad.as_mut_ptr()) };
-        }
-        // The cast saturates.
-        Self(floats.map(|value| value.round_ties_even() as u8))
-    }
-    #[inline(always)]
     unsafe fn store(self, to: *mut u8, sums: usize) {
         // SAFETY: the caller vouches for `4 * sums <= 16` writable bytes.
         unsafe { std::ptr::copy_nonoverlapping(self.0.as_ptr(), to, 4 * sums) }
@@ -289,7 +273,7 @@ mod x86 {
     macro_rules! alike {
         ($floats:ident, $zero:ident, $load:ident, $splat:ident, $low_bytes:ident,
          $high_bytes:ident, $low_pairs:ident, $high_pairs:ident, $to_floats:ident,
-         $to_sums:ident, $pack_sums:ident, $pack_words:ident, $shift:ident, $times:ident,
+         $pack_sums:ident, $pack_words:ident, $shift:ident, $times:ident,
          $plus:ident) => {
             type Floats = $floats;
 
@@ -323,15 +307,6 @@ mod x86 {
                 // SAFETY: the caller vouches for the instructions.
                 unsafe { $to_floats(self.0) }
             }
-            #[inline(always)]
-            unsafe fn pack([a, b, c, d]: [$floats; 4]) -> Self {
-                // SAFETY: the caller vouches for the instructions.
-                unsafe {
-                    let ab = $pack_sums($to_sums(a), $to_sums(b));
-                    let cd = $pack_sums($to_sums(c), $to_sums(d));
-                    Self($pack_words(ab, cd))
-                }
-            }
             instructions! {
                 shift(by) = $shift;
                 pack_sums(other) = $pack_sums;
@@ -354,7 +329,6 @@ mod x86 {
             _mm256_unpacklo_epi16,
             _mm256_unpackhi_epi16,
             _mm256_cvtepi32_ps,
-            _mm256_cvtps_epi32,
             _mm256_packs_epi32,
             _mm256_packus_epi16,
             _mm256_srav_epi32,
@@ -419,7 +393,6 @@ mod x86 {
             _mm512_unpacklo_epi16,
             _mm512_unpackhi_epi16,
             _mm512_cvtepi32_ps,
-            _mm512_cvtps_epi32,
             _mm512_packs_epi32,
             _mm512_packus_epi16,
             _mm512_srav_epi32,
