@@ -54,6 +54,12 @@ const WEAK_LINKS: usize = 3;
 /// the thorough network, which looks as well a few times a second, has to
 /// see something too: walls and clothes look like faces to one, not to both.
 const SURE: f32 = 0.7;
+/// The same for faces of more than [`LARGE`] pixels, which the thorough
+/// network sees on any copy: what the quick one alone sees there is nobody
+/// more often than not.
+const SURE_LARGE: f32 = 0.82;
+/// Sides from which on a face is large, in pixels.
+const LARGE: f32 = 64.0;
 /// Gaps of up to this many seconds are always closed.
 const SHORT_GAP: f64 = 0.5;
 /// A longer one is closed if there are this many sights ...
@@ -67,7 +73,11 @@ const BRIEF_EXTENSION: f64 = 0.25;
 /// True if the links are evidence of somebody: a sure sight, a certain one
 /// of the thorough network, or many weak ones that it shares.
 fn counts(links: &[Link], settings: &TrackSettings) -> bool {
-    let sure = |l: &Link| l.detection.confidence >= SURE.max(settings.threshold);
+    let sure = |l: &Link| {
+        let large = l.detection.rect.area() > LARGE * LARGE;
+        let least = if large { SURE_LARGE } else { SURE };
+        l.detection.confidence >= least.max(settings.threshold)
+    };
     let thorough = |l: &Link| l.detection.source != DetectorId::Yunet;
     let certain = |l: &Link| thorough(l) && l.detection.confidence >= settings.threshold;
     if links.iter().any(|l| sure(l) || certain(l)) {

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Most blocks, chunks or pages walked.
 const MAX_STEPS: u32 = 10_000;
+/// Most tags in front of the sound.
+const MAX_TAGS: u32 = 64;
 /// Most bytes of one block of comments.
 const MAX_BLOCK: u64 = 8 << 20;
 /// The encoder name that outputs of ours get, whoever coded the sound.
@@ -28,10 +30,8 @@ pub(super) fn may_be_mp3(head: &[u8]) -> bool {
 /// Lists an MP3 file, or a FLAC file behind ID3 tags; returns its plain name.
 pub(super) fn mp3(source: &mut Source<'_>, out: &mut Collector) -> &'static str {
     let mut at = 0;
-    while let Some(next) = tags::id3v2(source, out, at)
-        && next > at
-        && !out.full()
-    {
+    for _ in 0..MAX_TAGS {
+        let Some(next) = tags::id3v2(source, out, at) else { break };
         at = next;
     }
     if source.array::<4>(at) == Ok(*b"fLaC") {

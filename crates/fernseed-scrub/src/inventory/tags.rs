@@ -77,7 +77,8 @@ pub(super) fn id3v2(source: &mut Source<'_>, out: &mut Collector, at: u64) -> Op
     }
     let mut next = 0usize;
     if flags & 0x40 != 0 && version > 2 {
-        let long = if version == 3 { be32(&body, 0).map(|n| n + 4) } else { be32(&body, 0) };
+        let long =
+            if version == 3 { be32(&body, 0).map(|n| n.saturating_add(4)) } else { be32(&body, 0) };
         next = long.unwrap_or(0) as usize;
     }
     for _ in 0..MAX_FRAMES {
