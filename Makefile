@@ -4,7 +4,7 @@
 # The others are parts of these, or take long.
 
 SHELL := /bin/sh
-.PHONY: demo test setup system system-test weights demo-media build check bench clean-demo hostile mutants deny supply reproducible
+.PHONY: demo test setup system system-test weights demo-media build check bench clean-demo hostile mutants fuzz deny supply reproducible
 
 demo: system weights demo-media
 	cargo build --release --locked --bin fernseed
@@ -51,6 +51,14 @@ hostile: system system-test weights demo-media
 # Only mutants: `make mutants MUTANTS=10000`.
 mutants: system system-test weights demo-media
 	FERNSEED_MUTANTS=$(MUTANTS) cargo test -p fernseed --locked --test hostile -- mutants
+
+# Every parser against mutants, TIME seconds of processor time for each format
+# or target: `make fuzz TIME=600`. One line per test.
+TIME ?= 20
+fuzz: system-test
+	FERNSEED_FUZZ_SECONDS=$(TIME) cargo test -p fernseed-scrub --locked --test fuzz_still -- --nocapture
+	FERNSEED_FUZZ_SECONDS=$(TIME) cargo test -p fernseed-scrub --locked --test fuzz_video -- --nocapture
+	FERNSEED_FUZZ_SECONDS=$(TIME) cargo test -p fernseed-scrub --locked --test fuzz_sound -- --nocapture
 
 # Licences, sources and bans of all dependencies, in seconds.
 deny:

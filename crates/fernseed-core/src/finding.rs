@@ -36,6 +36,8 @@ pub enum FindingCode {
     WeakTrack,
     /// A track was bridged over a long gap without evidence.
     LongGap,
+    /// Somebody was lost from sight while moving fast.
+    LostInMotion,
     /// The detector still finds somebody in the finished file.
     StillVisible,
     /// A planned region is not destroyed in the finished file.

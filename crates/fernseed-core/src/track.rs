@@ -93,6 +93,19 @@ pub struct Track {
     pub detectors: Vec<DetectorId>,
     /// Longest run of frames filled between two detections.
     pub longest_gap: u64,
+    /// Ends at which it may be somewhere else than its boxes.
+    pub strays: Vec<Stray>,
+}
+
+/// A subject that moved so fast when it was first or last seen that the boxes
+/// before or after, which follow only so far, may have lost it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stray {
+    /// The frame of the first or last sight.
+    pub frame: u64,
+    /// Where the boxes stopped following, in display space: outside the
+    /// picture if it came in or went out over the border.
+    pub rect: Rect,
 }
 
 impl Track {

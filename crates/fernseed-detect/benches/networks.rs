@@ -1,4 +1,4 @@
-//! Both networks on every backend at three sizes, and the whole finder on a
+//! Both networks on every backend at three sizes, in floats and in 8 bits, and the whole finder on a
 //! full HD frame and a small still. One thread.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -39,12 +39,15 @@ fn networks(criterion: &mut Criterion) {
             let size = format!("{backend:?}/{width}x{height}");
             let mut group = criterion.benchmark_group("networks");
             group.sample_size(10);
-            group.bench_function(BenchmarkId::new("centerface", &size), |b| {
-                b.iter(|| black_box(engine.centerface_head(&input, Precision::Full)));
-            });
-            group.bench_function(BenchmarkId::new("yunet", &size), |b| {
-                b.iter(|| black_box(engine.yunet_heads(&input)));
-            });
+            for precision in [Precision::Full, Precision::Fast] {
+                let size = format!("{size}/{precision:?}");
+                group.bench_function(BenchmarkId::new("centerface", &size), |b| {
+                    b.iter(|| black_box(engine.centerface_head(&input, precision)));
+                });
+                group.bench_function(BenchmarkId::new("yunet", &size), |b| {
+                    b.iter(|| black_box(engine.yunet_heads(&input, precision)));
+                });
+            }
             group.finish();
         }
     }

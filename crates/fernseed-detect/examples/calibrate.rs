@@ -1,15 +1,17 @@
-//! Measures how large CenterFace's activations get on some pictures, for its
-//! 8-bit form.
+//! Measures how large the activations of both networks get on some pictures,
+//! for their 8-bit forms.
 //!
-//! usage: `calibrate OUT_FILE PICTURE_OR_FOLDER...`
+//! usage: `calibrate OUT_FOLDER PICTURE_OR_FOLDER...`
+//!
+//! Writes `centerface.ranges` and `yunet.ranges`.
 //!
 //! Each picture (`*.jpg`, `*.png`) is shown whole at several sizes, mirrored,
-//! and darkened; the file holds only the largest values seen per channel. The
-//! repository's `weights/centerface.ranges` was made from the pictures that
+//! and darkened; the files hold only the largest values seen per channel. The
+//! repository's `weights/*.ranges` were made from the pictures that
 //! `docs/quantisation.md` names. None of them is of a set that judges.
 #![allow(clippy::print_stdout, reason = "a tool talks on standard output")]
 
-use fernseed_detect::{ActivationRanges, Engine, NetworkInput};
+use fernseed_detect::{ActivationRanges, Engine, NetworkInput, YuNetRanges};
 use image::{RgbImage, imageops};
 use std::error::Error;
 use std::path::PathBuf;
@@ -20,7 +22,7 @@ const SIDES: [u32; 4] = [320, 640, 960, 1280];
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let [output, inputs @ ..] = args.as_slice() else {
-        return Err("usage: calibrate OUT_FILE PICTURE_OR_FOLDER...".into());
+        return Err("usage: calibrate OUT_FOLDER PICTURE_OR_FOLDER...".into());
     };
     let mut paths = Vec::new();
     for input in inputs {
@@ -35,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     paths.retain(|path| path.extension().is_some_and(|e| e == "jpg" || e == "png"));
     paths.sort();
     let engine = Engine::new()?;
-    let mut ranges = ActivationRanges::default();
+    let (mut centerface, mut yunet) = (ActivationRanges::default(), YuNetRanges::default());
     for path in &paths {
         let photo = image::open(path)?.to_rgb8();
         let longer = photo.width().max(photo.height()) as f32;
@@ -43,12 +45,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             let scale = side as f32 / longer;
             let sides = [photo.width(), photo.height()].map(|s| ((s as f32 * scale) as u32).max(1));
             let shown = imageops::resize(&photo, sides[0], sides[1], imageops::Triangle);
-            engine.measure_ranges(&padded(&shown)?, &mut ranges);
-            engine.measure_ranges(&padded(&imageops::flip_horizontal(&shown))?, &mut ranges);
-            engine.measure_ranges(&padded(&darkened(&shown))?, &mut ranges);
+            let (mirrored, dark) = (imageops::flip_horizontal(&shown), darkened(&shown));
+            for shown in [shown, mirrored, dark] {
+                engine.measure_ranges(&padded(&shown)?, &mut centerface, &mut yunet);
+            }
         }
     }
-    std::fs::write(output, ranges.to_bytes())?;
+    std::fs::write(output.join("centerface.ranges"), centerface.to_bytes())?;
+    std::fs::write(output.join("yunet.ranges"), yunet.to_bytes())?;
     println!("{} pictures", paths.len());
     Ok(())
 }

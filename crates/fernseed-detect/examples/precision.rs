@@ -1,7 +1,7 @@
-//! What CenterFace sees on a folder of photos in floats and in 8 bits, as a
+//! What a network sees on a folder of photos in floats and in 8 bits, as a
 //! table for comparing recall and false positives.
 //!
-//! usage: `precision FOLDER > TABLE`
+//! usage: `precision FOLDER [centerface|yunet [SCALE]] > TABLE`
 //!
 //! One line per box: photo, precision, score, left, top, right, bottom; tabs.
 #![allow(clippy::print_stdout, reason = "a measuring tool talks on standard output")]
@@ -15,7 +15,14 @@ use std::path::PathBuf;
 const FLOOR: f32 = 0.05;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = std::env::args_os().nth(1).ok_or("usage: precision FOLDER")?;
+    let usage = "usage: precision FOLDER [centerface|yunet [SCALE]]";
+    let folder = std::env::args_os().nth(1).ok_or(usage)?;
+    let network = match std::env::args().nth(2).as_deref() {
+        None | Some("centerface") => Network::CenterFace,
+        Some("yunet") => Network::YuNet,
+        Some(_) => return Err(usage.into()),
+    };
+    let scale = std::env::args().nth(3).map_or(Ok(1.0), |text| text.parse())?;
     let finder = |backend| {
         Ok::<_, Box<dyn Error>>(FaceFinder::with_engine(
             Engine::with_backend(backend)?,
@@ -29,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect::<Result<_, std::io::Error>>()?;
     paths.retain(|path| path.extension().is_some_and(|e| e == "jpg" || e == "png"));
     paths.sort();
-    let look = Look::new(Network::CenterFace, 1.0);
+    let look = Look::new(network, scale);
     for path in paths {
         let photo = image::open(&path)?.to_rgb8();
         let (width, height) = photo.dimensions();

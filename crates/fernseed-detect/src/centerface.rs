@@ -226,7 +226,7 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 }
 
 /// The inverse of [`sigmoid`].
-fn logit(p: f32) -> f32 {
+pub(crate) fn logit(p: f32) -> f32 {
     let p = p.clamp(1e-6, 1.0 - 1e-6);
     (p / (1.0 - p)).ln()
 }

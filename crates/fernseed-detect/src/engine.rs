@@ -4,13 +4,14 @@ use crate::centerface::{ActivationRanges, CenterFace, Precision};
 use crate::face_box::{FaceBox, suppress};
 use crate::feature_map::{FeatureMap, NetworkInput, Scratch};
 use crate::kernels::{Backend, Kernels};
-use crate::yunet::YuNet;
+use crate::yunet::{YuNet, YuNetRanges};
 use fernseed_core::detect::DetectError;
 use std::sync::{Mutex, PoisonError};
 
 static CENTERFACE_ONNX: &[u8] = include_bytes!(env!("FERNSEED_CENTERFACE_ONNX"));
 static CENTERFACE_RANGES: &[u8] = include_bytes!("../weights/centerface.ranges");
 static YUNET_F32: &[u8] = include_bytes!("../weights/yunet_s.f32");
+static YUNET_RANGES: &[u8] = include_bytes!("../weights/yunet.ranges");
 
 /// Boxes of one network that overlap more than this are one face.
 const SAME_FACE_IOU: f32 = 0.3;
@@ -68,7 +69,8 @@ impl Engine {
             kernels,
             centerface: CenterFace::load(kernels, CENTERFACE_ONNX, CENTERFACE_RANGES)
                 .map_err(|reason| weights("CenterFace", reason))?,
-            yunet: YuNet::load(kernels, YUNET_F32).map_err(|reason| weights("YuNet", reason))?,
+            yunet: YuNet::load(kernels, YUNET_F32, YUNET_RANGES)
+                .map_err(|reason| weights("YuNet", reason))?,
             pool: Mutex::default(),
         })
     }
@@ -101,9 +103,9 @@ impl Engine {
     /// Faces YuNet sees, best first, without duplicates, in the pixels of
     /// `input`; those scored at least `floor`.
     #[must_use]
-    pub fn yunet(&self, input: &NetworkInput, floor: f32) -> Vec<FaceBox> {
+    pub fn yunet(&self, input: &NetworkInput, precision: Precision, floor: f32) -> Vec<FaceBox> {
         self.with_scratch(|scratch| {
-            let maps = self.yunet.run(self.kernels, input, scratch);
+            let maps = self.yunet.run(self.kernels, input, precision, scratch);
             suppress(YuNet::decode(maps, floor), SAME_FACE_IOU)
         })
     }
@@ -117,20 +119,27 @@ impl Engine {
         })
     }
 
-    /// Runs CenterFace in floats and widens `ranges` by what is seen, for
-    /// calibrating its 8-bit form.
-    pub fn measure_ranges(&self, input: &NetworkInput, ranges: &mut ActivationRanges) {
+    /// Runs both networks in floats and widens their ranges by what is seen,
+    /// for calibrating their 8-bit forms.
+    pub fn measure_ranges(
+        &self,
+        input: &NetworkInput,
+        centerface: &mut ActivationRanges,
+        yunet: &mut YuNetRanges,
+    ) {
         self.with_scratch(|scratch| {
-            self.centerface.run_floats(self.kernels, input, scratch, Some(ranges));
+            self.centerface.run_floats(self.kernels, input, scratch, Some(centerface));
+            self.yunet.run_floats(self.kernels, input, scratch, Some(yunet));
         });
     }
 
     /// YuNet's raw output at strides 8, 16 and 32: class and objectness
     /// before the sigmoid, box, five points.
     #[must_use]
-    pub fn yunet_heads(&self, input: &NetworkInput) -> [HeadMap; 3] {
+    pub fn yunet_heads(&self, input: &NetworkInput, precision: Precision) -> [HeadMap; 3] {
         self.with_scratch(|scratch| {
-            self.yunet.run(self.kernels, input, scratch).map(|map| HeadMap::of(map, 16))
+            let maps = self.yunet.run(self.kernels, input, precision, scratch);
+            maps.map(|map| HeadMap::of(map, 16))
         })
     }
 

@@ -2,16 +2,16 @@
 
 /// A feature map: `[row][column][channel]`, channels padded to whole vectors.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FeatureMap {
+pub(crate) struct FeatureMap<T = f32> {
     pub(crate) height: usize,
     pub(crate) width: usize,
     /// Channels as stored, including the zero padding.
     pub(crate) channels: usize,
     /// At least as many values as the shape says; see [`Self::values`].
-    data: Vec<f32>,
+    data: Vec<T>,
 }
 
-impl FeatureMap {
+impl<T: Copy + Default> FeatureMap<T> {
     /// Takes a new shape. Old values stay where they were: the caller writes
     /// every value. Memory only grows, so that small and large pictures in
     /// turn do not clear it each time.
@@ -19,42 +19,44 @@ impl FeatureMap {
         (self.height, self.width, self.channels) = (height, width, channels);
         let length = height * width * channels;
         if self.data.len() < length {
-            self.data.resize(length, 0.0);
+            self.data.resize(length, T::default());
         }
     }
 
     /// All values.
-    pub(crate) fn values(&self) -> &[f32] {
+    pub(crate) fn values(&self) -> &[T] {
         &self.data[..self.height * self.width * self.channels]
     }
 
     /// All values, to write.
-    pub(crate) fn values_mut(&mut self) -> &mut [f32] {
+    pub(crate) fn values_mut(&mut self) -> &mut [T] {
         &mut self.data[..self.height * self.width * self.channels]
     }
 
-    /// Becomes a copy.
-    pub(crate) fn copy_of(&mut self, from: &Self) {
-        self.reshape(from.height, from.width, from.channels);
-        self.values_mut().copy_from_slice(from.values());
-    }
-
     /// All values of row `y`.
-    pub(crate) fn row(&self, y: usize) -> &[f32] {
+    pub(crate) fn row(&self, y: usize) -> &[T] {
         let len = self.width * self.channels;
         &self.data[y * len..(y + 1) * len]
     }
 
     /// All values of row `y`, to write.
-    pub(crate) fn row_mut(&mut self, y: usize) -> &mut [f32] {
+    pub(crate) fn row_mut(&mut self, y: usize) -> &mut [T] {
         let len = self.width * self.channels;
         &mut self.data[y * len..(y + 1) * len]
     }
 
     /// The channels of one pixel.
-    pub(crate) fn pixel(&self, x: usize, y: usize) -> &[f32] {
+    pub(crate) fn pixel(&self, x: usize, y: usize) -> &[T] {
         let at = (y * self.width + x) * self.channels;
         &self.data[at..at + self.channels]
+    }
+}
+
+impl FeatureMap {
+    /// Becomes a copy.
+    pub(crate) fn copy_of(&mut self, from: &Self) {
+        self.reshape(from.height, from.width, from.channels);
+        self.values_mut().copy_from_slice(from.values());
     }
 
     /// Adds another map of the same shape.
@@ -107,26 +109,36 @@ pub(crate) fn max_pool_rows(upper: &[f32], lower: &[f32], out: &mut [f32], chann
 }
 
 /// Three rows of a map in turn, with a pixel of zero border on either side,
-/// and one zero row: what a 3x3 kernel needs at the edges.
+/// and one zero row: what a 3x3 kernel needs at the edges. Rows start at
+/// addresses the processor reads whole registers from at once.
 #[derive(Debug, Default)]
 pub(crate) struct RowRing<T = f32> {
     data: Vec<T>,
+    /// Where the first row starts, and how far it is to the next.
+    start: usize,
+    step: usize,
     row_len: usize,
     border: usize,
 }
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 impl<T: Copy + Default> RowRing<T> {
     /// Takes a shape and becomes all zero.
     pub(crate) fn reset(&mut self, width: usize, channels: usize) {
+        let line = (LINE / size_of::<T>().max(1)).max(1);
         self.border = channels;
         self.row_len = (width + 2) * channels;
+        self.step = self.row_len.next_multiple_of(line);
         self.data.clear();
-        self.data.resize(4 * self.row_len, T::default());
+        self.data.resize(4 * self.step + line, T::default());
+        self.start = self.data.as_ptr().align_offset(LINE).min(line);
     }
 
     /// The place of row `y`, without its border, to write.
     pub(crate) fn place(&mut self, y: usize) -> &mut [T] {
-        let start = (y % 3) * self.row_len;
+        let start = self.start + (y % 3) * self.step;
         &mut self.data[start + self.border..start + self.row_len - self.border]
     }
 
@@ -148,7 +160,10 @@ impl<T: Copy + Default> RowRing<T> {
     /// Rows `y - 1`, `y`, `y + 1` of a map of `height` rows, with borders;
     /// the zero row stands for those outside.
     pub(crate) fn around(&self, y: usize, height: usize) -> [&[T]; 3] {
-        let row = |slot: usize| &self.data[slot * self.row_len..(slot + 1) * self.row_len];
+        let row = |slot: usize| {
+            let start = self.start + slot * self.step;
+            &self.data[start..start + self.row_len]
+        };
         [
             if y == 0 { row(3) } else { row((y - 1) % 3) },
             row(y % 3),
@@ -185,6 +200,10 @@ pub(crate) struct ByteScratch {
     pub(crate) ring: RowRing<u8>,
     pub(crate) row: Vec<u8>,
     pub(crate) quantised: Vec<u8>,
+    /// Rows before a 16-bit depth-wise filter.
+    pub(crate) words: RowRing<i16>,
+    /// Feature maps by number; the network says which is which.
+    pub(crate) maps: [FeatureMap<u8>; 6],
 }
 
 /// An 8-bit RGB picture, sides multiples of 32: what the networks look at.

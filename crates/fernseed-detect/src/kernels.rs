@@ -1,5 +1,5 @@
-//! The inner loops: two convolution kernels in floats and two in 8
-//! bits, each for three instruction sets, and loops over rows of pixels.
+//! The inner loops: two convolution kernels in floats, two in 8 bits and one
+//! in 16, each for three instruction sets, and loops over rows of pixels.
 //!
 //! This is the only module of the crate with `unsafe` code. Everything above
 //! it works on slices through [`Kernels`], which checks every length once per
@@ -19,17 +19,16 @@ mod pixels;
 #[cfg(test)]
 mod tests;
 mod vector;
+mod word_depthwise;
 
 pub(crate) use byte_conv::PackedByteConv;
 pub(crate) use byte_depthwise::PackedByteDepthwise;
 pub(crate) use conv::{PackedConv, Target};
 pub(crate) use depthwise::PackedDepthwise;
 pub(crate) use pixels::{ChromaRow, ColourMatrix, Sum, UNIT};
+pub(crate) use word_depthwise::PackedWordDepthwise;
 
 use byte_conv::Output;
-use bytes::PortableBytes;
-#[cfg(target_arch = "x86_64")]
-use bytes::{Bytes256, Bytes512};
 use vector::{Portable, Vector};
 
 /// Which instruction set the networks run on.
@@ -65,10 +64,17 @@ impl Backend {
         }
     }
 
-    /// The fastest backend this processor can run.
+    /// The fastest backend this processor can run; never AVX-512 if built with
+    /// the feature `no-avx512`, which is there to measure what processors
+    /// without it take.
     #[must_use]
     pub fn best() -> Self {
-        Self::ALL.into_iter().find(|b| b.is_supported()).unwrap_or(Self::Portable)
+        let wanted = |backend: &Self| !(cfg!(feature = "no-avx512") && *backend == Self::Avx512);
+        Self::ALL
+            .into_iter()
+            .filter(wanted)
+            .find(|backend| backend.is_supported())
+            .unwrap_or(Self::Portable)
     }
 }
 
@@ -162,15 +168,7 @@ impl Kernels {
         // lies inside the slices it was built from, which outlive this call,
         // and that the weights were packed for this backend; a `Kernels` of a
         // backend exists only if the processor has its instructions.
-        unsafe {
-            match self.backend {
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx512 => conv_row_avx512(conv, &row),
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx2 => conv_row_avx2(conv, &row),
-                _ => conv::run_row::<Portable>(conv, &row),
-            }
-        }
+        unsafe { run::conv_row(self, conv, &row) }
     }
 
     /// One row of a dense 8-bit convolution to bytes; see [`Self::conv_row`].
@@ -186,6 +184,21 @@ impl Kernels {
         out: &mut [u8],
     ) {
         self.any_byte_conv_row(conv, segments, step, pixels, Output::Bytes(out));
+    }
+
+    /// One row of a dense 8-bit convolution to words; see [`Self::conv_row`].
+    ///
+    /// # Panics
+    /// If a slice is too short for `pixels`.
+    pub(crate) fn byte_conv_row_to_words(
+        self,
+        conv: &PackedByteConv,
+        segments: &[&[u8]],
+        step: usize,
+        pixels: usize,
+        out: &mut [i16],
+    ) {
+        self.any_byte_conv_row(conv, segments, step, pixels, Output::Words(out));
     }
 
     /// One row of a dense 8-bit convolution to floats.
@@ -216,17 +229,7 @@ impl Kernels {
         }
         let row = conv.check(self, segments, step, pixels, output);
         // SAFETY: as in `conv_row`.
-        unsafe {
-            match self.backend {
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx512 if self.vnni => byte_conv_row_vnni(conv, &row),
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx512 => byte_conv_row_avx512(conv, &row),
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx2 => byte_conv_row_avx2(conv, &row),
-                _ => byte_conv::run_row::<PortableBytes>(conv, &row),
-            }
-        }
+        unsafe { run::byte_conv_row(self, conv, &row) }
     }
 
     /// One row of an 8-bit depth-wise convolution; see
@@ -245,78 +248,63 @@ impl Kernels {
             return;
         }
         layer.check(self, rows, pixels, out);
-        // SAFETY: as in `conv_row`.
-        unsafe {
-            match self.backend {
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx512 if self.vnni => byte_depthwise_row_vnni(layer, rows, pixels, out),
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx512 => byte_depthwise_row_avx512(layer, rows, pixels, out),
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx2 => byte_depthwise_row_avx2(layer, rows, pixels, out),
-                _ => byte_depthwise::run_row::<PortableBytes>(layer, rows, pixels, out),
-            }
+        // SAFETY: as in `conv_row`: `check` has compared every slice with
+        // what the kernel reads and writes.
+        unsafe { run::byte_depthwise_row(self, layer, rows, pixels, out) }
+    }
+
+    /// One row of a 16-bit depth-wise convolution; see
+    /// [`Self::depthwise_row`].
+    ///
+    /// # Panics
+    /// If a slice is too short for `pixels`.
+    pub(crate) fn word_depthwise_row(
+        self,
+        layer: &PackedWordDepthwise,
+        rows: [&[i16]; 3],
+        pixels: usize,
+        out: &mut [u8],
+    ) {
+        if pixels == 0 {
+            return;
         }
+        layer.check(self, rows, pixels, out);
+        // SAFETY: as in `byte_depthwise_row`.
+        unsafe { run::word_depthwise_row(self, layer, rows, pixels, out) }
     }
 
     /// `bytes = steps * floats + zero`, rounded and bounded; `steps` and
     /// `zero` repeat.
     pub(crate) fn quantise(self, floats: &[f32], steps: &[f32], zero: &[f32], bytes: &mut [u8]) {
-        // SAFETY: the wrappers need nothing but the backend's instructions.
-        unsafe {
-            match self.backend {
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx512 => quantise_avx512(floats, steps, zero, bytes),
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx2 => quantise_avx2(floats, steps, zero, bytes),
-                _ => pixels::quantise(floats, steps, zero, bytes),
-            }
-        }
+        // SAFETY: the loop needs nothing but the backend's instructions.
+        unsafe { run::quantise(self, floats, steps, zero, bytes) }
     }
 
     /// `sums = weight * row`, or `sums += weight * row` unless `first`, for
     /// as many as both have. Wraps, so weights should sum to 256 at most.
     pub(crate) fn weigh(self, sums: &mut [Sum], row: &[u8], weight: Sum, first: bool) {
-        // SAFETY: the wrappers need nothing but the backend's instructions.
-        unsafe {
-            match self.backend {
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx512 => weigh_avx512(sums, row, weight, first),
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx2 => weigh_avx2(sums, row, weight, first),
-                _ => pixels::weigh(sums, row, weight, first),
-            }
-        }
+        // SAFETY: the loop needs nothing but the backend's instructions.
+        unsafe { run::weigh(self, sums, row, weight, first) }
     }
 
     /// What a row of chroma samples adds to the pixels of a row of twice as
     /// many pixels.
     pub(crate) fn spread(self, by: &ColourMatrix, blue: &[u8], red: &[u8], out: &mut ChromaRow) {
-        // SAFETY: the wrappers need nothing but the backend's instructions.
-        unsafe {
-            match self.backend {
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx512 => spread_avx512(by, blue, red, out),
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx2 => spread_avx2(by, blue, red, out),
-                _ => pixels::spread(by, blue, red, out),
-            }
-        }
+        // SAFETY: the loop needs nothing but the backend's instructions.
+        unsafe { run::spread(self, by, blue, red, out) }
+    }
+
+    /// The 2x2 maximum of two rows of pixels of as many channels.
+    pub(crate) fn max_pool(self, upper: &[u8], lower: &[u8], out: &mut [u8], channels: usize) {
+        // SAFETY: the loop needs nothing but the backend's instructions.
+        unsafe { run::max_pool(self, upper, lower, out, channels) }
     }
 
     /// A row of luma and its chroma as packed RGB, for as many pixels as all
     /// have.
     pub(crate) fn colour(self, by: &ColourMatrix, luma: &[u8], chroma: &ChromaRow, rgb: &mut [u8]) {
-        // SAFETY: the wrappers need nothing but the backend's instructions.
-        unsafe {
-            match self.backend {
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx512 => colour_avx512(by, luma, chroma, rgb),
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx2 => colour_avx2(by, luma, chroma, rgb),
-                _ => pixels::colour(by, luma, chroma, rgb),
-            }
-        }
+        // SAFETY: the loop needs nothing but the backend's instructions.
+        unsafe { run::colour(self, by, luma, chroma, rgb) }
     }
 
     /// One row of a 3x3 depth-wise convolution, `pixels` output pixels wide.
@@ -337,163 +325,98 @@ impl Kernels {
             return;
         }
         layer.check(self, rows, pixels, out);
-        // SAFETY: as in `conv_row`: `check` has compared every slice with
-        // what the kernel reads and writes.
-        unsafe {
-            match self.backend {
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx512 => depthwise_row_avx512(layer, rows, pixels, out),
-                #[cfg(target_arch = "x86_64")]
-                Backend::Avx2 => depthwise_row_avx2(layer, rows, pixels, out),
-                _ => depthwise::run_row::<Portable>(layer, rows, pixels, out),
-            }
-        }
+        // SAFETY: as in `byte_depthwise_row`.
+        unsafe { run::depthwise_row(self, layer, rows, pixels, out) }
     }
 }
 
+/// The kernels, compiled for each instruction set, and the choice among them.
+///
 /// # Safety
-/// AVX-512F must be there, and `row` must come from [`PackedConv::check`] of `conv`.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn conv_row_avx512(conv: &PackedConv, row: &conv::Row) {
-    // SAFETY: the caller's promise is the callee's condition.
-    unsafe { conv::run_row::<std::arch::x86_64::__m512>(conv, row) }
-}
+/// All functions here need what the body they are named for asks of its
+/// arguments; that the processor has the instructions is shown by `Kernels`.
+mod run {
+    use super::bytes::PortableBytes;
+    #[cfg(target_arch = "x86_64")]
+    use super::bytes::{Bytes256, Bytes512};
+    use super::vector::Portable;
+    use super::word_depthwise;
+    use super::{Backend, ChromaRow, ColourMatrix, Kernels, Sum};
+    use super::{PackedByteConv, PackedByteDepthwise, PackedConv, PackedDepthwise};
+    use super::{PackedWordDepthwise, byte_conv, byte_depthwise, conv, depthwise, pixels};
+    #[cfg(target_arch = "x86_64")]
+    use std::arch::x86_64::{__m256, __m512};
 
-/// # Safety
-/// AVX2 and FMA must be there, and `row` must come from [`PackedConv::check`] of `conv`.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn conv_row_avx2(conv: &PackedConv, row: &conv::Row) {
-    // SAFETY: the caller's promise is the callee's condition.
-    unsafe { conv::run_row::<std::arch::x86_64::__m256>(conv, row) }
-}
+    /// `set` compiled with some instructions: `body`, for a type of register
+    /// where it is generic.
+    macro_rules! compiled {
+        ($set:ident: $features:literal, [$($body:tt)+] ($($name:ident: $type:ty),*)) => {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = $features)]
+            unsafe fn $set($($name: $type),*) {
+                // SAFETY: the caller's promise is the callee's condition.
+                #[allow(unused_unsafe, reason = "some bodies are safe")]
+                unsafe { $($body)+($($name),*) }
+            }
+        };
+    }
 
-/// # Safety
-/// AVX-512F must be there, and [`PackedDepthwise::check`] must have passed.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn depthwise_row_avx512(
-    layer: &PackedDepthwise,
-    rows: [&[f32]; 3],
-    pixels: usize,
-    out: &mut [f32],
-) {
-    // SAFETY: the caller's promise is the callee's condition.
-    unsafe { depthwise::run_row::<std::arch::x86_64::__m512>(layer, rows, pixels, out) }
-}
+    /// A function that runs the body compiled for the backend's instructions.
+    macro_rules! kernel {
+        ($kernel:ident $arguments:tt = [$($body:tt)+] for floats) => {
+            kernel!($kernel $arguments = [$($body)+::<__m512>], [$($body)+::<__m512>],
+                [$($body)+::<__m256>], [$($body)+::<Portable>]);
+        };
+        ($kernel:ident $arguments:tt = [$($body:tt)+] for bytes) => {
+            kernel!($kernel $arguments = [$($body)+::<Bytes512<true>>],
+                [$($body)+::<Bytes512<false>>], [$($body)+::<Bytes256>],
+                [$($body)+::<PortableBytes>]);
+        };
+        ($kernel:ident $arguments:tt = [$($body:tt)+] for all) => {
+            kernel!($kernel $arguments = [$($body)+], [$($body)+], [$($body)+], [$($body)+]);
+        };
+        ($kernel:ident ($($name:ident: $type:ty),*) = $vnni:tt, $avx512:tt, $avx2:tt,
+         [$($portable:tt)+]) => {
+            pub(super) unsafe fn $kernel(kernels: Kernels, $($name: $type),*) {
+                compiled!(vnni: "avx512f,avx512bw,avx512vl,avx512vnni",
+                    $vnni ($($name: $type),*));
+                compiled!(avx512: "avx512f,avx512bw,avx512vl", $avx512 ($($name: $type),*));
+                compiled!(avx2: "avx2,fma", $avx2 ($($name: $type),*));
+                // SAFETY: passed on; `kernels` shows that the processor has
+                // the instructions.
+                #[allow(unused_unsafe, reason = "some bodies are safe")]
+                unsafe {
+                    match kernels.backend {
+                        #[cfg(target_arch = "x86_64")]
+                        Backend::Avx512 if kernels.vnni => vnni($($name),*),
+                        #[cfg(target_arch = "x86_64")]
+                        Backend::Avx512 => avx512($($name),*),
+                        #[cfg(target_arch = "x86_64")]
+                        Backend::Avx2 => avx2($($name),*),
+                        _ => $($portable)+($($name),*),
+                    }
+                }
+            }
+        };
+    }
 
-/// # Safety
-/// AVX2 and FMA must be there, and [`PackedDepthwise::check`] must have passed.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn depthwise_row_avx2(
-    layer: &PackedDepthwise,
-    rows: [&[f32]; 3],
-    pixels: usize,
-    out: &mut [f32],
-) {
-    // SAFETY: the caller's promise is the callee's condition.
-    unsafe { depthwise::run_row::<std::arch::x86_64::__m256>(layer, rows, pixels, out) }
-}
-
-/// Compiles a safe loop of [`pixels`] for AVX-512 and AVX2.
-#[cfg(target_arch = "x86_64")]
-macro_rules! for_x86 {
-    ($($body:ident: $avx512:ident, $avx2:ident ($($name:ident: $type:ty),*);)*) => {$(
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-        fn $avx512($($name: $type),*) {
-            pixels::$body($($name),*);
-        }
-        #[target_feature(enable = "avx2")]
-        fn $avx2($($name: $type),*) {
-            pixels::$body($($name),*);
-        }
-    )*};
-}
-
-#[cfg(target_arch = "x86_64")]
-for_x86! {
-    weigh: weigh_avx512, weigh_avx2 (sums: &mut [Sum], row: &[u8], weight: Sum, first: bool);
-    quantise: quantise_avx512, quantise_avx2
-        (floats: &[f32], steps: &[f32], zero: &[f32], bytes: &mut [u8]);
-    spread: spread_avx512, spread_avx2
-        (by: &ColourMatrix, blue: &[u8], red: &[u8], out: &mut ChromaRow);
-    colour: colour_avx512, colour_avx2
-        (by: &ColourMatrix, luma: &[u8], chroma: &ChromaRow, rgb: &mut [u8]);
-}
-
-/// # Safety
-/// AVX-512 F, BW, VL and VNNI must be there, and `row` must come from
-/// [`PackedByteConv::check`] of `conv`.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn byte_conv_row_vnni(conv: &PackedByteConv, row: &byte_conv::Row) {
-    // SAFETY: the caller's promise is the callee's condition.
-    unsafe { byte_conv::run_row::<Bytes512<true>>(conv, row) }
-}
-
-/// # Safety
-/// AVX-512 F, BW, VL and VNNI must be there, and
-/// [`PackedByteDepthwise::check`] must have passed.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn byte_depthwise_row_vnni(
-    layer: &PackedByteDepthwise,
-    rows: [&[u8]; 3],
-    pixels: usize,
-    out: &mut [u8],
-) {
-    // SAFETY: the caller's promise is the callee's condition.
-    unsafe { byte_depthwise::run_row::<Bytes512<true>>(layer, rows, pixels, out) }
-}
-
-/// # Safety
-/// AVX-512 F, BW and VL must be there, and `row` must come from
-/// [`PackedByteConv::check`] of `conv`.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn byte_conv_row_avx512(conv: &PackedByteConv, row: &byte_conv::Row) {
-    // SAFETY: the caller's promise is the callee's condition.
-    unsafe { byte_conv::run_row::<Bytes512<false>>(conv, row) }
-}
-
-/// # Safety
-/// AVX-512 F, BW and VL must be there, and
-/// [`PackedByteDepthwise::check`] must have passed.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-unsafe fn byte_depthwise_row_avx512(
-    layer: &PackedByteDepthwise,
-    rows: [&[u8]; 3],
-    pixels: usize,
-    out: &mut [u8],
-) {
-    // SAFETY: the caller's promise is the callee's condition.
-    unsafe { byte_depthwise::run_row::<Bytes512<false>>(layer, rows, pixels, out) }
-}
-
-/// # Safety
-/// AVX2 and FMA must be there, and `row` must come from
-/// [`PackedByteConv::check`] of `conv`.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn byte_conv_row_avx2(conv: &PackedByteConv, row: &byte_conv::Row) {
-    // SAFETY: the caller's promise is the callee's condition.
-    unsafe { byte_conv::run_row::<Bytes256>(conv, row) }
-}
-
-/// # Safety
-/// AVX2 and FMA must be there, and
-/// [`PackedByteDepthwise::check`] must have passed.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn byte_depthwise_row_avx2(
-    layer: &PackedByteDepthwise,
-    rows: [&[u8]; 3],
-    pixels: usize,
-    out: &mut [u8],
-) {
-    // SAFETY: the caller's promise is the callee's condition.
-    unsafe { byte_depthwise::run_row::<Bytes256>(layer, rows, pixels, out) }
+    kernel!(conv_row(conv: &PackedConv, row: &conv::Row) = [conv::run_row] for floats);
+    kernel!(depthwise_row(layer: &PackedDepthwise, rows: [&[f32]; 3], pixels: usize,
+        out: &mut [f32]) = [depthwise::run_row] for floats);
+    kernel!(byte_conv_row(conv: &PackedByteConv, row: &byte_conv::Row)
+        = [byte_conv::run_row] for bytes);
+    kernel!(byte_depthwise_row(layer: &PackedByteDepthwise, rows: [&[u8]; 3], pixels: usize,
+        out: &mut [u8]) = [byte_depthwise::run_row] for bytes);
+    kernel!(word_depthwise_row(layer: &PackedWordDepthwise, rows: [&[i16]; 3], pixels: usize,
+        out: &mut [u8]) = [word_depthwise::run_row] for bytes);
+    kernel!(quantise(floats: &[f32], steps: &[f32], zero: &[f32], bytes: &mut [u8])
+        = [pixels::quantise] for all);
+    kernel!(max_pool(upper: &[u8], lower: &[u8], out: &mut [u8], channels: usize)
+        = [pixels::max_pool] for all);
+    kernel!(weigh(sums: &mut [Sum], row: &[u8], weight: Sum, first: bool)
+        = [pixels::weigh] for all);
+    kernel!(spread(by: &ColourMatrix, blue: &[u8], red: &[u8], out: &mut ChromaRow)
+        = [pixels::spread] for all);
+    kernel!(colour(by: &ColourMatrix, luma: &[u8], chroma: &ChromaRow, rgb: &mut [u8])
+        = [pixels::colour] for all);
 }

@@ -7,6 +7,7 @@
 use crate::centerface::BlockRanges;
 use crate::feature_map::{FeatureMap, NetworkInput, RowRing, RowScratch, max_pool_rows};
 use crate::kernels::{Kernels, PackedConv, PackedDepthwise, Target};
+use crate::yunet::UnitRanges;
 
 /// Weights and bias of one convolution, in the order the kernels want:
 /// `[tap][input channel][output channel]`; depth-wise `[tap][channel]`.
@@ -156,24 +157,19 @@ impl Upsample {
 }
 
 /// Runs a depth-wise convolution over a map that is never stored: `fill`
-/// computes its rows in order, `filter` a row of the result from three, and
-/// `emit` takes those.
+/// computes its rows in order, and `filter` a row of the result from three.
 pub(crate) fn depthwise_rows<T: Copy + Default>(
     (height, width, channels): (usize, usize, usize),
     stride: usize,
     ring: &mut RowRing<T>,
-    result: &mut Vec<T>,
     mut fill: impl FnMut(usize, &mut [T]),
-    mut filter: impl FnMut([&[T]; 3], &mut [T]),
-    mut emit: impl FnMut(usize, &[T]),
+    mut filter: impl FnMut(usize, [&[T]; 3]),
 ) {
     ring.reset(width, channels);
-    result.resize(width / stride * channels, T::default());
     let mut filled = 0;
     for y in 0..height / stride {
         ring.fill_to(y * stride + 2, height, &mut filled, &mut fill);
-        filter(ring.around(y * stride, height), result);
-        emit(y, result);
+        filter(y, ring.around(y * stride, height));
     }
 }
 
@@ -209,19 +205,20 @@ impl InvertedResidual {
         let (width, channels) = (input.width / stride, self.depthwise.channels());
         out.reshape(input.height / stride, width, self.project.channels());
         let (mut watch_wide, mut watch_filtered) = watch.map(|watch| watch.inner(input)).unzip();
+        let RowScratch { ring, row: filtered, .. } = scratch;
+        filtered.resize(width * channels, 0.0);
         depthwise_rows(
             (input.height, input.width, channels),
             stride,
-            &mut scratch.ring,
-            &mut scratch.row,
+            ring,
             |y, wide| {
                 self.expand.row(kernels, input.row(y), input.channels, input.width, wide, None);
                 if let Some(most) = &mut watch_wide {
                     note_most(wide, most, channels);
                 }
             },
-            |rows, filtered| kernels.depthwise_row(&self.depthwise, rows, width, filtered),
-            |y, filtered| {
+            |y, rows| {
+                kernels.depthwise_row(&self.depthwise, rows, width, filtered);
                 if let Some(most) = &mut watch_filtered {
                     note_most(filtered, most, channels);
                 }
@@ -255,19 +252,20 @@ impl StemBlock {
         let channels = self.depthwise.channels();
         out.reshape(height, width, self.project.channels());
         pixels.reset(input.width(), 3);
+        let RowScratch { ring, row: filtered, .. } = scratch;
+        filtered.resize(width * channels, 0.0);
         depthwise_rows(
             (height, width, channels),
             1,
-            &mut scratch.ring,
-            &mut scratch.row,
+            ring,
             |y, wide| {
                 self.stem.row(kernels, input, y, pixels, wide);
                 if let Some(most) = &mut watch_wide {
                     note_most(wide, most, channels);
                 }
             },
-            |rows, filtered| kernels.depthwise_row(&self.depthwise, rows, width, filtered),
-            |y, filtered| {
+            |y, rows| {
+                kernels.depthwise_row(&self.depthwise, rows, width, filtered);
                 if let Some(most) = &mut watch_filtered {
                     note_most(filtered, most, channels);
                 }
@@ -292,17 +290,19 @@ impl SeparableUnit {
         input: &FeatureMap,
         out: &mut FeatureMap,
         scratch: &mut RowScratch,
+        mut watch: Option<&mut UnitRanges>,
     ) {
         let (height, width, channels) = (input.height, input.width, self.depthwise.channels());
         out.reshape(height, width, channels);
-        let ring = &mut scratch.ring;
-        ring.reset(width, channels);
-        let mut filled = 0;
-        for y in 0..height {
-            let fill = |y: usize, row: &mut [f32]| self.fill(kernels, input, y, row);
-            ring.fill_to(y + 2, height, &mut filled, fill);
-            let rows = ring.around(y, height);
-            kernels.depthwise_row(&self.depthwise, rows, width, out.row_mut(y));
+        depthwise_rows(
+            (height, width, channels),
+            1,
+            &mut scratch.ring,
+            |y, row| self.fill(kernels, input.row(y), input.channels, row, &mut watch),
+            |y, rows| kernels.depthwise_row(&self.depthwise, rows, width, out.row_mut(y)),
+        );
+        if let Some(watch) = watch {
+            watch.note_filtered(out);
         }
     }
 
@@ -313,9 +313,14 @@ impl SeparableUnit {
         input: &FeatureMap,
         out: &mut FeatureMap,
         scratch: &mut RowScratch,
+        mut watch: Option<&mut UnitRanges>,
     ) {
-        let fill = |y: usize, row: &mut [f32]| self.fill(kernels, input, y, row);
-        self.pooled_rows(kernels, (input.height, input.width), out, scratch, fill);
+        self.pooled_rows(kernels, (input.height, input.width), out, scratch, |y, row| {
+            self.fill(kernels, input.row(y), input.channels, row, &mut watch);
+        });
+        if let Some(watch) = watch {
+            watch.note_filtered(out);
+        }
     }
 
     /// The stem, the unit and a 2x2 max-pool; the stem's output, the largest
@@ -326,9 +331,10 @@ impl SeparableUnit {
         kernels: Kernels,
         input: &NetworkInput,
         out: &mut FeatureMap,
-        pixels: &mut RowRing,
-        scratch: &mut RowScratch,
+        (pixels, scratch): (&mut RowRing, &mut RowScratch),
+        watch: Option<(&mut [f32], &mut UnitRanges)>,
     ) {
+        let (mut watch_stem, mut watch) = watch.unzip();
         let (height, width) = (input.height() / 2, input.width() / 2);
         let channels = stem.channels();
         let mut first = std::mem::take(&mut scratch.first);
@@ -336,8 +342,14 @@ impl SeparableUnit {
         pixels.reset(input.width(), 3);
         self.pooled_rows(kernels, (height, width), out, scratch, |y, row| {
             stem.row(kernels, input, y, pixels, &mut first);
-            self.pointwise.row(kernels, &first, channels, width, row, None);
+            if let Some(most) = &mut watch_stem {
+                note_most(&first, most, channels);
+            }
+            self.fill(kernels, &first, channels, row, &mut watch);
         });
+        if let Some(watch) = watch {
+            watch.note_filtered(out);
+        }
         scratch.first = first;
     }
 
@@ -353,26 +365,30 @@ impl SeparableUnit {
     ) {
         let channels = self.depthwise.channels();
         out.reshape(height / 2, width / 2, channels);
-        let even = &mut scratch.pair;
+        let RowScratch { ring, row: odd, pair: even, .. } = scratch;
         even.resize(width * channels, 0.0);
-        depthwise_rows(
-            (height, width, channels),
-            1,
-            &mut scratch.ring,
-            &mut scratch.row,
-            fill,
-            |rows, row| kernels.depthwise_row(&self.depthwise, rows, width, row),
-            |y, row| {
-                if y.is_multiple_of(2) {
-                    even.copy_from_slice(row);
-                } else {
-                    max_pool_rows(even, row, out.row_mut(y / 2), channels);
-                }
-            },
-        );
+        odd.resize(width * channels, 0.0);
+        depthwise_rows((height, width, channels), 1, ring, fill, |y, rows| {
+            let row = if y.is_multiple_of(2) { &mut *even } else { &mut *odd };
+            kernels.depthwise_row(&self.depthwise, rows, width, row);
+            if !y.is_multiple_of(2) {
+                max_pool_rows(even, odd, out.row_mut(y / 2), channels);
+            }
+        });
     }
 
-    fn fill(&self, kernels: Kernels, input: &FeatureMap, y: usize, row: &mut [f32]) {
-        self.pointwise.row(kernels, input.row(y), input.channels, input.width, row, None);
+    /// The point-wise half of a row of pixels of `step` stored channels.
+    fn fill(
+        &self,
+        kernels: Kernels,
+        input: &[f32],
+        step: usize,
+        row: &mut [f32],
+        watch: &mut Option<&mut UnitRanges>,
+    ) {
+        self.pointwise.row(kernels, input, step, input.len() / step, row, None);
+        if let Some(watch) = watch {
+            watch.note_words(row, self.pointwise.channels());
+        }
     }
 }

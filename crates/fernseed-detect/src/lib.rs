@@ -38,6 +38,7 @@ pub use kernels::Backend;
 pub use look::{Look, Network};
 pub use models::models;
 pub use plan::VideoLook;
+pub use yunet::YuNetRanges;
 
 /// The confidence from which a face is hidden unless the user says otherwise.
 pub const DEFAULT_THRESHOLD: f32 = 0.5;

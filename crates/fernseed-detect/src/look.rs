@@ -40,7 +40,7 @@ pub struct Look {
     pub turn: Orientation,
     /// Whether dark parts are made brighter first.
     pub lift: bool,
-    /// In what numbers the network computes; YuNet knows floats only.
+    /// In what numbers the network computes.
     pub precision: Precision,
 }
 
@@ -63,7 +63,7 @@ impl Look {
         Self { lift: true, ..self }
     }
 
-    /// The same in 8 bits where the network can: for looks so many that
+    /// The same in 8 bits where that is faster: for looks so many that
     /// speed counts more than the last digit of a score.
     #[must_use]
     pub const fn fast(self) -> Self {
@@ -144,7 +144,7 @@ impl Part {
     pub(crate) fn run(&self, engine: &Engine, shown: &Shown, floor: f32) -> Vec<FaceBox> {
         let found = match self.network {
             Network::CenterFace => engine.centerface(&shown.input, self.precision, floor),
-            Network::YuNet => engine.yunet(&shown.input, floor),
+            Network::YuNet => engine.yunet(&shown.input, self.precision, floor),
         };
         found.into_iter().map(|b| shown.place(b)).filter(|b| !self.cuts_through(b)).collect()
     }

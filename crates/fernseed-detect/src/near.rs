@@ -79,7 +79,7 @@ impl Spot {
             height: bottom.min(picture.height as usize).saturating_sub(top),
         };
         let view = View { window, scale: self.scale, turn: Orientation::Upright, lift };
-        Part::new(Network::YuNet, Precision::Full, view, picture, EDGE)
+        Part::new(Network::YuNet, Precision::Fast, view, picture, EDGE)
     }
 }
 

@@ -45,17 +45,22 @@ fn halvings(size: Size, start: f32) -> impl Iterator<Item = f32> {
         .take_while(move |scale| side * scale >= SMALLEST_COPY)
 }
 
-/// The first looks at a still picture (the first in full precision, the
-/// others in 8 bits): together less than four times the
+/// The first looks at a still picture: together less than four times the
 /// work of CenterFace at native size, not counting those for dark pictures.
+/// Of large pictures, where a face has pixels enough, CenterFace's further
+/// looks are in 8 bits.
 pub(crate) fn still(size: Size, dark: bool) -> Vec<Look> {
-    let mut looks =
-        vec![Look::new(CenterFace, 1.0), Look::new(CenterFace, 0.5).fast(), Look::new(YuNet, 1.0)];
-    if size.pixels() > LARGE {
-        looks.push(Look::new(CenterFace, 0.5).turned(FlipHorizontal).fast());
+    let large = size.pixels() > LARGE;
+    let centerface = |scale: f32| {
+        let look = Look::new(CenterFace, scale);
+        if large { look.fast() } else { look }
+    };
+    let mut looks = vec![Look::new(CenterFace, 1.0), centerface(0.5), Look::new(YuNet, 1.0)];
+    if large {
+        looks.push(centerface(0.5).turned(FlipHorizontal));
     } else {
-        looks.push(Look::new(CenterFace, 1.0).turned(FlipHorizontal).fast());
-        looks.push(Look::new(CenterFace, 0.75).fast());
+        looks.push(centerface(1.0).turned(FlipHorizontal));
+        looks.push(centerface(0.75));
     }
     if long_side(size) * 2.0 <= ENLARGE_TO {
         looks.push(Look::new(YuNet, 2.0));
@@ -63,11 +68,11 @@ pub(crate) fn still(size: Size, dark: bool) -> Vec<Look> {
     for scale in halvings(size, 0.5) {
         looks.push(Look::new(YuNet, scale));
         if scale < 0.5 {
-            looks.push(Look::new(CenterFace, scale).fast());
+            looks.push(centerface(scale));
         }
     }
     if dark {
-        looks.push(Look::new(CenterFace, 1.0).lifted().fast());
+        looks.push(centerface(1.0).lifted());
         looks.push(Look::new(YuNet, 1.0).lifted());
     }
     looks
@@ -83,36 +88,36 @@ pub(crate) fn turned(size: Size) -> Vec<Look> {
         .collect()
 }
 
-/// The looks of the audit: sizes the first look did not use.
+/// The looks of the audit, in 8 bits: sizes the first look did not use.
 pub(crate) fn audit(size: Size, dark: bool) -> Vec<Look> {
     if size.pixels() > LARGE {
         let reduced = AUDIT_SIDE / long_side(size);
         let mut looks = vec![
             Look::new(YuNet, 0.8),
-            Look::new(CenterFace, reduced).fast(),
+            Look::new(CenterFace, reduced),
             Look::new(YuNet, reduced / 2.0),
         ];
         if dark {
-            looks.push(Look::new(CenterFace, reduced).lifted().fast());
+            looks.push(Look::new(CenterFace, reduced).lifted());
         }
-        return looks;
+        return in_bytes(looks);
     }
     let mut looks = vec![
-        Look::new(CenterFace, 0.8).fast(),
+        Look::new(CenterFace, 0.8),
         Look::new(YuNet, 1.25),
-        Look::new(CenterFace, 1.25).turned(FlipHorizontal).fast(),
+        Look::new(CenterFace, 1.25).turned(FlipHorizontal),
     ];
     for scale in halvings(size, 0.4) {
-        looks.push(Look::new(CenterFace, scale).fast());
+        looks.push(Look::new(CenterFace, scale));
         looks.push(Look::new(YuNet, scale));
     }
     if dark {
-        looks.push(Look::new(CenterFace, 0.8).lifted().fast());
+        looks.push(Look::new(CenterFace, 0.8).lifted());
     }
-    looks
+    in_bytes(looks)
 }
 
-/// The looks of a video frame.
+/// The looks of a video frame, in 8 bits.
 pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
     let side = long_side(size);
     // Small pictures are shown larger than life, up to twice; beyond full HD
@@ -123,13 +128,13 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
     let mut looks = match look {
         VideoLook::Quick => vec![Look::new(YuNet, reduced)],
         VideoLook::Steady => {
-            vec![Look::new(YuNet, reduced), Look::new(CenterFace, reduced).fast()]
+            vec![Look::new(YuNet, reduced), Look::new(CenterFace, reduced)]
         }
-        VideoLook::Fine => vec![Look::new(YuNet, full), Look::new(CenterFace, reduced).fast()],
+        VideoLook::Fine => vec![Look::new(YuNet, full), Look::new(CenterFace, reduced)],
         VideoLook::Thorough => vec![
-            Look::new(CenterFace, full.min(1.5)).fast(),
+            Look::new(CenterFace, full.min(1.5)),
             Look::new(YuNet, full),
-            Look::new(CenterFace, reduced.min(1.0)).turned(FlipHorizontal).fast(),
+            Look::new(CenterFace, reduced.min(1.0)).turned(FlipHorizontal),
         ],
     };
     if quarter < 0.75 * reduced {
@@ -137,7 +142,11 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
     }
     if dark {
         let network = if look == VideoLook::Quick { YuNet } else { CenterFace };
-        looks.push(Look::new(network, reduced).lifted().fast());
+        looks.push(Look::new(network, reduced).lifted());
     }
-    looks
+    in_bytes(looks)
+}
+
+fn in_bytes(looks: Vec<Look>) -> Vec<Look> {
+    looks.into_iter().map(Look::fast).collect()
 }

@@ -45,6 +45,12 @@ impl Activations {
         Self { unit: vec![1.0; 3], zero: vec![0.0; 3] }
     }
 
+    /// These channels, then those.
+    pub(crate) fn beside(&self, other: &Self) -> Self {
+        let both = |a: &[f32], b: &[f32]| [a, b].concat();
+        Self { unit: both(&self.unit, &other.unit), zero: both(&self.zero, &other.zero) }
+    }
+
     pub(crate) fn channels(&self) -> usize {
         self.unit.len()
     }
@@ -63,6 +69,28 @@ impl Activations {
     }
 }
 
+/// Fills the parts of some ranges from a file made by [`write_ranges`];
+/// `None` if it is of another length or holds something that is no finite
+/// number.
+pub(crate) fn read_ranges(parts: Vec<&mut Vec<f32>>, file: &[u8]) -> Option<()> {
+    let (pairs, rest) = file.as_chunks::<2>();
+    let mut values = pairs.iter().map(|&[low, high]| f32::from_le_bytes([0, 0, low, high]));
+    for place in parts.into_iter().flatten() {
+        *place = values.next().filter(|value| value.is_finite())?;
+    }
+    (values.next().is_none() && rest.is_empty()).then_some(())
+}
+
+/// The upper half of each number's bits, rounded away from zero.
+pub(crate) fn write_ranges(parts: Vec<&mut Vec<f32>>) -> Vec<u8> {
+    let upper = |value: &mut f32| {
+        let bits = value.to_bits();
+        let upper = (bits >> 16) + u32::from(bits & 0xffff != 0);
+        (upper as u16).to_le_bytes()
+    };
+    parts.into_iter().flatten().flat_map(upper).collect()
+}
+
 /// Weights of one layer in 8 bits: `output = scale * sum + bias`, per output
 /// channel, where `sum` is that of bytes times weights.
 #[derive(Clone, Debug)]
@@ -71,6 +99,19 @@ pub(crate) struct ByteWeights {
     pub(crate) weights: Vec<i8>,
     pub(crate) scale: Vec<f32>,
     pub(crate) bias: Vec<f32>,
+    pub(crate) ending: Ending,
+}
+
+/// What is done with the sums of a layer, per output channel.
+#[derive(Clone, Debug)]
+pub(crate) enum Ending {
+    /// They become floats.
+    Floats,
+    /// They are shifted right by so many bits, and are words then.
+    Words(Vec<i32>),
+    /// They become words in the same way, and those bytes by being multiplied
+    /// with so many `1 / 2^15`.
+    Bytes(Vec<i32>, Vec<i16>),
 }
 
 /// The largest absolute value of a weight.
@@ -79,33 +120,45 @@ const LIMIT: f32 = 127.0;
 /// products are added in pairs in 16 bits: `128 * 255 < 2^15`, less what
 /// rounding may add.
 const PAIR_LIMIT: f32 = 127.0;
+/// The largest bias in steps of a sum.
+const BIAS_LIMIT: f32 = 16_777_216.0;
+/// The largest word that is meant.
+const WORD: f32 = 32_000.0;
+/// A word is multiplied by fractions of this.
+const ONE: f32 = 32_768.0;
 
 impl ByteWeights {
     /// Of a dense layer of `segments` segments that takes activations `from`,
     /// whose channels repeat for each tap. With `pairs`, no pair of products
-    /// of adjacent inputs leaves 16 bits.
+    /// of adjacent inputs leaves 16 bits. The result is `to`, or floats.
     pub(crate) fn dense(
         layer: &ConvWeights,
         from: &Activations,
         segments: usize,
         pairs: bool,
+        to: Option<&Activations>,
     ) -> Self {
         let outs = layer.bias.len().max(1);
         let inputs = from.channels();
         let used = (layer.weights.len() / outs / segments.max(1)).max(1);
         // A pair lies within a segment; there are no more than inputs.
         let pair = |row: usize| row / used * used + row % used / 2;
-        Self::new(layer, pairs.then_some(&pair), |index| {
+        Self::new(layer, pairs.then_some(&pair), to, |index| {
             let input = index / outs % inputs;
             (from.unit[input], from.zero[input])
         })
     }
 
     /// Of a 3x3 depth-wise layer, whose taps above and at a pixel are a pair.
-    pub(crate) fn depthwise(layer: &ConvWeights, from: &Activations, pairs: bool) -> Self {
+    pub(crate) fn depthwise(
+        layer: &ConvWeights,
+        from: &Activations,
+        pairs: bool,
+        to: &Activations,
+    ) -> Self {
         let outs = layer.bias.len().max(1);
         let pair = |tap: usize| if tap < 6 { tap % 3 } else { tap };
-        Self::new(layer, pairs.then_some(&pair), |index| {
+        Self::new(layer, pairs.then_some(&pair), Some(to), |index| {
             let channel = index % outs;
             (from.unit[channel], from.zero[channel])
         })
@@ -116,10 +169,12 @@ impl ByteWeights {
     fn new(
         layer: &ConvWeights,
         pair: Option<&dyn Fn(usize) -> usize>,
+        to: Option<&Activations>,
         of: impl Fn(usize) -> (f32, f32),
     ) -> Self {
         let outs = layer.bias.len().max(1);
-        let mut scale = vec![f32::MIN_POSITIVE; layer.bias.len()];
+        let least = |bias: &f32| (bias.abs() / BIAS_LIMIT).max(f32::MIN_POSITIVE);
+        let mut scale: Vec<f32> = layer.bias.iter().map(least).collect();
         // What positive and negative weights of each pair sum to.
         let mut sums = vec![[0.0_f32; 2]; if pair.is_some() { layer.weights.len() } else { 0 }];
         for (index, weight) in layer.weights.iter().enumerate() {
@@ -131,6 +186,7 @@ impl ByteWeights {
                 scale[out] = scale[out].max(*sum / PAIR_LIMIT);
             }
         }
+        let ending = to.map_or(Ending::Floats, |to| Ending::to_bytes(&mut scale, to));
         let mut bias = layer.bias.clone();
         let mut weights = Vec::with_capacity(layer.weights.len());
         for (index, weight) in layer.weights.iter().enumerate() {
@@ -140,7 +196,108 @@ impl ByteWeights {
             bias[out] -= scale[out] * f32::from(byte) * zero;
             weights.push(byte);
         }
-        Self { weights, scale, bias }
+        Self { weights, scale, bias, ending }
+    }
+
+    /// The same with words as the result, which reach `most` per channel at
+    /// least, and what a word means.
+    pub(crate) fn to_words(mut self, most: &[f32]) -> (Self, Words) {
+        let shift: Vec<i32> =
+            self.scale.iter().zip(most).map(|(scale, most)| shift(*scale, most / WORD)).collect();
+        let unit = self.scale.iter().zip(&shift).map(|(scale, &by)| scale * power(by)).collect();
+        self.ending = Ending::Words(shift);
+        (self, Words { unit, most: most.to_vec() })
+    }
+}
+
+impl Ending {
+    /// To bytes of the given activations. The scales become a little larger,
+    /// as large as makes the multiplication exact.
+    fn to_bytes(scale: &mut [f32], to: &Activations) -> Self {
+        let ending = |(scale, unit): (&mut f32, &f32)| {
+            let by = shift(*scale, unit * 255.0 / WORD);
+            let step = unit / (ONE * power(by));
+            let factor = (*scale / step).ceil().clamp(1.0, ONE - 1.0);
+            *scale = (factor * step).max(*scale);
+            (by, factor as i16)
+        };
+        let (shift, factor) = scale.iter_mut().zip(&to.unit).map(ending).unzip();
+        Self::Bytes(shift, factor)
+    }
+}
+
+/// How far sums of a scale are shifted right for a step to be at least
+/// `least`.
+fn shift(scale: f32, least: f32) -> i32 {
+    (least / scale).log2().ceil().clamp(0.0, 24.0) as i32
+}
+
+fn power(of_two: i32) -> f32 {
+    (of_two as f32).exp2()
+}
+
+/// What the words of some activations mean: per channel, `value = unit *
+/// word`.
+#[derive(Clone, Debug)]
+pub(crate) struct Words {
+    unit: Vec<f32>,
+    /// The largest absolute values that are meant.
+    most: Vec<f32>,
+}
+
+#[cfg(test)]
+impl Words {
+    /// Up to the given values.
+    pub(crate) fn up_to(most: &[f32]) -> Self {
+        Self { unit: most.iter().map(|most| most / WORD).collect(), most: most.to_vec() }
+    }
+
+    pub(crate) fn unit(&self, channel: usize) -> f32 {
+        self.unit[channel]
+    }
+}
+
+/// A 3x3 depth-wise layer in 16 bits: per channel, the sum of words times
+/// taps in `1 / 2^15`, each rounded, and of the bias, all bounded; then bytes
+/// by being multiplied with so many `1 / 2^15`.
+#[derive(Clone, Debug)]
+pub(crate) struct WordFilter {
+    /// `[tap][channel]`.
+    pub(crate) taps: Vec<i16>,
+    pub(crate) bias: Vec<i16>,
+    pub(crate) factor: Vec<i16>,
+}
+
+impl WordFilter {
+    /// The layer with ReLU, and what its bytes mean: from zero up to `most`,
+    /// or more where that is too little to be told from rounding.
+    pub(crate) fn new(layer: &ConvWeights, from: &Words, most: &[f32]) -> (Self, Activations) {
+        let channels = layer.bias.len();
+        let tap = |tap: usize, channel: usize| layer.weights[tap * channels + channel];
+        let (mut units, mut to, mut factor) = (Vec::new(), Vec::new(), Vec::new());
+        for channel in 0..channels {
+            let taps = (0..9).map(|i| tap(i, channel).abs());
+            // No sum of inputs as large as they are meant to be leaves the
+            // words, in whatever order it is made.
+            let largest =
+                taps.clone().sum::<f32>() * from.most[channel] + layer.bias[channel].abs();
+            let widest = taps.fold(0.0, f32::max) * from.unit[channel];
+            let unit = (largest / WORD).max(widest * (ONE / (ONE - 1.0))).max(f32::MIN_POSITIVE);
+            let byte = (most[channel].max(LEAST_SPAN) / 255.0).max(2.0 * unit);
+            let times = (unit / byte * ONE).ceil().clamp(1.0, ONE - 1.0);
+            units.push(times / ONE * byte);
+            to.push(255.0 * byte);
+            factor.push(times as i16);
+        }
+        let words = |value: f32| value.round().clamp(1.0 - ONE, ONE - 1.0) as i16;
+        let taps = (0..9 * channels)
+            .map(|i| {
+                let channel = i % channels;
+                words(layer.weights[i] * from.unit[channel] / units[channel] * ONE)
+            })
+            .collect();
+        let bias = layer.bias.iter().zip(&units).map(|(bias, unit)| words(bias / unit)).collect();
+        (Self { taps, bias, factor }, Activations::up_to(&to))
     }
 }
 
@@ -153,7 +310,7 @@ mod tests {
         let layer =
             ConvWeights { weights: vec![0.5, -1.0, 0.25, 2.0, -0.75, 0.1], bias: vec![0.3, -0.2] };
         let from = Activations::between(&[-1.0, 0.0, -3.0], &[1.0, 2.0, 0.5]);
-        let quantised = ByteWeights::dense(&layer, &from, 1, false);
+        let quantised = ByteWeights::dense(&layer, &from, 1, false, None);
         let (steps, zero) = from.to_bytes(3);
         let values = [0.7, 1.3, -2.0];
         for out in 0..2 {
@@ -176,7 +333,7 @@ mod tests {
             (0..9 * 5).map(|i| ((i * i * 37 % 101) as f32 - 40.0) / 9.0).collect();
         let layer = ConvWeights { weights, bias: vec![0.0; 5] };
         let from = Activations::up_to(&[1.0, 2.0, 0.5]);
-        let dense = ByteWeights::dense(&layer, &from, 3, true);
+        let dense = ByteWeights::dense(&layer, &from, 3, true, None);
         for out in 0..5 {
             for segment in 0..3 {
                 let at = |k: usize| i32::from(dense.weights[(3 * segment + k) * 5 + out]);
@@ -186,7 +343,7 @@ mod tests {
             }
         }
         let from = Activations::up_to(&[1.0, 2.0, 0.5, 1.0, 3.0]);
-        let depthwise = ByteWeights::depthwise(&layer, &from, true);
+        let depthwise = ByteWeights::depthwise(&layer, &from, true, &from);
         for out in 0..5 {
             for x in 0..3 {
                 let at = |y: usize| i32::from(depthwise.weights[(3 * y + x) * 5 + out]);

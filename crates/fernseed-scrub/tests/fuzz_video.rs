@@ -1,36 +1,16 @@
-//! Mutations of video files: no panic, no input over two seconds, bounded
-//! memory, and whatever is written is accounted for.
+//! Mutations of video files: no panic, nothing slow, bounded memory, and
+//! whatever is written is accounted for and stable.
 //!
-//! `FERNSEED_FUZZ_SECONDS=600` makes the run longer than the few seconds of
-//! the default; `FERNSEED_FUZZ_SEED` picks another sequence.
+//! Runs for some seconds by default; see `common::fuzz` for the settings.
 
 // Helpers of tests, which the lints do not take for tests.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::print_stdout)]
 
 mod common;
 
 use common::clips::{self, CLIPS};
+use common::fuzz::{self, Dice};
 use common::mp4::{self, Recipe};
-use fernseed_scrub::{account, strip};
-use std::io::Cursor;
-use std::time::{Duration, Instant};
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.roll() % n.max(1) as u64) as usize
-    }
-}
 
 /// Lengths and counts that have broken parsers before.
 const VALUES: [u32; 10] =
@@ -43,8 +23,8 @@ fn codes(b: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-fn mutate(dice: &mut Dice, file: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
-    let mut b = file.to_vec();
+fn mutate(dice: &mut Dice, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut b = seeds[dice.below(seeds.len())].clone();
     let codes = codes(&b);
     for _ in 0..1 + dice.below(6) {
         if b.len() < 16 {
@@ -72,7 +52,7 @@ fn mutate(dice: &mut Dice, file: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
                 b.drain(at..end);
             }
             6 => {
-                let from = &others[dice.below(others.len())];
+                let from = &seeds[dice.below(seeds.len())];
                 let start = dice.below(from.len().max(1));
                 let end = (start + dice.below(256)).min(from.len());
                 b.splice(at..at, from[start..end].iter().copied());
@@ -87,58 +67,44 @@ fn mutate(dice: &mut Dice, file: &[u8], others: &[Vec<u8>]) -> Vec<u8> {
     b
 }
 
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+/// Formats with the endings of their clips; the first clip is the one of
+/// short runs.
+const FORMATS: [(&str, &[&str]); 6] = [
+    ("mp4", &["mp4", "mov", "m4v", "3gp", "m4a"]),
+    ("matroska", &["mkv", "webm"]),
+    ("avi", &["avi"]),
+    ("asf", &["wmv", "asf", "wma"]),
+    ("ts", &["ts", "m2ts"]),
+    ("ps", &["mpg", "vob"]),
+];
+
+/// Clips of these endings: all in a long run, one otherwise.
+fn clips_of(endings: &[&str]) -> Vec<Vec<u8>> {
+    let folder = clips::folder("fuzz");
+    let of = |c: &&(&str, &str, &str, &str)| {
+        c.0.rsplit('.').next().is_some_and(|e| endings.contains(&e))
+    };
+    let most = if fuzz::is_long() { usize::MAX } else { 1 };
+    let made = CLIPS.iter().filter(of).filter_map(|c| std::fs::read(clips::clip(&folder, c)?).ok());
+    let list = made.take(most).collect();
+    std::fs::remove_dir_all(folder).unwrap();
+    list
 }
 
 #[test]
 fn mutated_files_never_break_it() {
-    let mut seeds = vec![
-        mp4::build(&Recipe::default()),
-        common::pictures::webm_with(&[], &[]),
-        b"RIFF\x10\0\0\0AVI LIST\x04\0\0\0movi".to_vec(),
-    ];
-    let seconds = number("FERNSEED_FUZZ_SECONDS", 6);
-    if seconds > 30 && clips::have_ffmpeg() {
-        let folder = clips::folder("fuzz");
-        seeds.extend(CLIPS.iter().filter_map(|c| std::fs::read(clips::clip(&folder, c)?).ok()));
-        std::fs::remove_dir_all(folder).unwrap();
-    } else if clips::have_ffmpeg() {
-        let folder = clips::folder("fuzz");
-        for name in ["mpeg4-mp3.avi", "h264-aac.ts", "wmv2-wma.wmv", "mpeg2-mp2.mpg"] {
-            let which = CLIPS.iter().find(|c| c.0 == name).unwrap();
-            seeds.extend(clips::clip(&folder, which).map(|p| std::fs::read(p).unwrap()));
+    let have_ffmpeg = clips::have_ffmpeg();
+    for (format, endings) in FORMATS.iter().filter(|f| fuzz::wanted(f.0)) {
+        let mut seeds = match *format {
+            "mp4" => vec![mp4::build(&Recipe::default())],
+            "matroska" => vec![common::pictures::webm_with(&[], &[])],
+            _ if !have_ffmpeg => continue,
+            "avi" => vec![b"RIFF\x10\0\0\0AVI LIST\x04\0\0\0movi".to_vec()],
+            _ => vec![],
+        };
+        if have_ffmpeg {
+            seeds.extend(clips_of(endings));
         }
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-    let mut dice = Dice(number("FERNSEED_FUZZ_SEED", 20_261_123));
-    let end = Instant::now() + Duration::from_secs(seconds);
-    let (mut runs, mut written, mut slowest) = (0u64, 0u64, Duration::ZERO);
-    while Instant::now() < end {
-        let which = dice.below(seeds.len());
-        let file = mutate(&mut dice, &seeds[which], &seeds);
-        let begun = Instant::now();
-        let mut out = Cursor::new(Vec::new());
-        let length = file.len() as u64;
-        let done = strip(&mut Cursor::new(&file), length, &mut out, &Default::default());
-        let took = begun.elapsed();
-        slowest = slowest.max(took);
-        assert!(took < Duration::from_secs(2), "{took:?} for seed {which}, run {runs}");
-        runs += 1;
-        if done.is_ok() {
-            written += 1;
-            let out = out.into_inner();
-            assert!(out.len() <= file.len() * 8 + (1 << 20), "seed {which}, run {runs}: it grew");
-            let book = account(&mut Cursor::new(&out), out.len() as u64);
-            assert!(book.is_clean(), "seed {which}, run {runs}: {:#?}", book.findings);
-        }
-    }
-    println!("{runs} inputs, {written} written, slowest {slowest:?}");
-    assert!(runs > 20 && written > 0);
-    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-        let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("0");
-        let kib: u64 = peak.split_whitespace().next().unwrap_or("0").parse().unwrap_or(0);
-        println!("peak memory {} MiB", kib / 1024);
-        assert!(kib < 512 << 10, "{kib} KiB");
+        fuzz::run(format, &seeds, 1.2, 1000, mutate);
     }
 }

@@ -1,46 +1,65 @@
-//! Writes the composite set: `composite OUT [--half develop|judge|both]
-//! [--only SCENARIO] [--seeds N] [--pinned]`. Clips that are there already
-//! are left alone.
+//! Writes the composite set: moving faces over backgrounds, with exact truth
+//! (`composite --help`).
 
 #![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
+use clap::{Parser, ValueEnum};
 use fernseed_testkit::composite::{Clip, Half, Material, Sources, clips, write};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+/// Writes clips with exact truth, NAME.mp4 and NAME.json. Clips that are
+/// there already are left alone.
+#[derive(Parser)]
+struct Options {
+    /// Folder for the clips; made if it is not there.
+    out: PathBuf,
+    /// Which half of the faces and seeds; the judge half must not be used
+    /// to tune anything.
+    #[arg(long, value_enum, default_value_t = Which::Both)]
+    half: Which,
+    /// Only this scenario; repeatable.
+    #[arg(long, value_name = "SCENARIO")]
+    only: Vec<String>,
+    /// Clips of each scenario.
+    #[arg(long, default_value_t = 2)]
+    seeds: usize,
+    /// Only faces of pinned packages, even if shared test data is there.
+    #[arg(long)]
+    pinned: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Which {
+    Develop,
+    Judge,
+    Both,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = std::env::args().skip(1);
-    let (mut out, mut half, mut only, mut seeds) = (None, "both".to_owned(), None, 2);
-    let mut pinned = false;
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().ok_or(format!("{arg} wants a value"));
-        match arg.as_str() {
-            "--half" => half = value()?,
-            "--only" => only = Some(value()?),
-            "--seeds" => seeds = value()?.parse()?,
-            "--pinned" => pinned = true,
-            _ => out = Some(PathBuf::from(arg)),
-        }
+    let options = Options::parse();
+    let scenarios: Vec<_> = clips(Half::Develop, 1).iter().map(|c| c.scenario).collect();
+    if let Some(unknown) = options.only.iter().find(|o| !scenarios.contains(&o.as_str())) {
+        return Err(format!("no scenario {unknown}; there are {}", scenarios.join(", ")).into());
     }
-    let out = out.ok_or("where to? composite OUT [--half develop|judge|both]")?;
-    std::fs::create_dir_all(&out)?;
+    std::fs::create_dir_all(&options.out)?;
     let material = match fernseed_testkit::shared() {
-        Some(shared) if !pinned => Material::WithShared(shared),
+        Some(shared) if !options.pinned => Material::WithShared(shared),
         _ => Material::Pinned,
     };
-    let halves: &[Half] = match half.as_str() {
-        "develop" => &[Half::Develop],
-        "judge" => &[Half::Judge],
-        _ => &[Half::Develop, Half::Judge],
+    let halves: &[Half] = match options.half {
+        Which::Develop => &[Half::Develop],
+        Which::Judge => &[Half::Judge],
+        Which::Both => &[Half::Develop, Half::Judge],
     };
     for half in halves {
-        let wanted = clips(*half, seeds)
+        let wanted = clips(*half, options.seeds)
             .into_iter()
-            .filter(|c| only.as_ref().is_none_or(|o| o == c.scenario))
-            .filter(|c| !out.join(c.name()).with_extension("json").is_file())
+            .filter(|c| options.only.is_empty() || options.only.iter().any(|o| o == c.scenario))
+            .filter(|c| !options.out.join(c.name()).with_extension("json").is_file())
             .collect();
-        make(wanted, &Sources::load(*half, &material)?, &out)?;
+        make(wanted, &Sources::load(*half, &material)?, &options.out)?;
     }
     Ok(())
 }

@@ -1,20 +1,9 @@
-//! Measures exposure of clips with truth: `exposure CLIPS [OPTIONS]`.
-//!
-//! CLIPS is a folder of `NAME.mp4` with `NAME.json` beside it.
-//!
-//! * `--scan FERNSEED [ARG...]`: runs `fernseed scan` on every clip and
-//!   looks at the plans (must come last; further arguments go to `scan`);
-//! * `--plans DIR`: looks at plans `DIR/NAME.plan.json` made before, or, with
-//!   `--scan`, keeps them there;
-//! * `--outputs TOOL=DIR`: looks at the pixels of `DIR/NAME.*`; repeatable;
-//! * `--half develop|judge`, `--only SUBSTRING`: which clips;
-//! * `--report FILE`: writes FILE.md and FILE.json;
-//! * `--contact-sheet FILE.png`: the ten worst moments of the first tool.
-//!
-//! Exits with 1 if a frame of the first tool is exposed.
+//! Measures exposure of clips with truth, by plans or in the pixels of
+//! finished files (`exposure --help`).
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
 
+use clap::Parser;
 use fernseed_core::plan::Plan;
 use fernseed_testkit::exposure::{
     Clip, PixelCover, PlanCover, Summary, contact_sheet, markdown, measure,
@@ -26,42 +15,44 @@ use std::process::{Command, ExitCode};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
-#[derive(Default)]
+/// Measures how much of every true face a plan or a finished file hides.
+/// Exits with 1 if a frame of the first tool is exposed.
+#[derive(Parser)]
 struct Options {
+    /// Folder of clips with their truth beside them: NAME.mp4 (or any other
+    /// file that NAME.json names) and NAME.json.
     clips: PathBuf,
+    /// Looks at plans DIR/NAME.plan.json made before; with --scan keeps them there.
+    #[arg(long, value_name = "DIR")]
     plans: Option<PathBuf>,
-    scan: Vec<String>,
+    /// Looks at the pixels of DIR/NAME.*; repeatable.
+    #[arg(long, value_name = "TOOL=DIR", value_parser = tool_and_folder)]
     outputs: Vec<(String, PathBuf)>,
+    /// Only clips of this half: develop, judge or real.
+    #[arg(long)]
     half: Option<String>,
+    /// Only clips whose name contains this.
+    #[arg(long, value_name = "PART")]
     only: Option<String>,
+    /// Only clips that every tool of --outputs has made.
+    #[arg(long)]
+    common: bool,
+    /// Writes FILE.md and FILE.json.
+    #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    sheet: Option<PathBuf>,
+    /// Draws the ten worst moments of the first tool; shows people, so it
+    /// must lie outside the repository.
+    #[arg(long, value_name = "FILE.png")]
+    contact_sheet: Option<PathBuf>,
+    /// Runs `FERNSEED scan ARG...` on every clip and looks at the plans;
+    /// must come last.
+    #[arg(long, value_name = "FERNSEED [ARG]", num_args = 1.., allow_hyphen_values = true)]
+    scan: Vec<String>,
 }
 
-fn options() -> Fallible<Options> {
-    let mut all = Options::default();
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        if arg == "--scan" {
-            all.scan = args.by_ref().collect();
-            break;
-        }
-        let mut value = || args.next().ok_or(format!("{arg} wants a value"));
-        match arg.as_str() {
-            "--plans" => all.plans = Some(value()?.into()),
-            "--outputs" => {
-                let value = value()?;
-                let (tool, folder) = value.split_once('=').ok_or("--outputs TOOL=DIR")?;
-                all.outputs.push((tool.to_owned(), folder.into()));
-            }
-            "--half" => all.half = Some(value()?),
-            "--only" => all.only = Some(value()?),
-            "--report" => all.report = Some(value()?.into()),
-            "--contact-sheet" => all.sheet = Some(value()?.into()),
-            _ => all.clips = arg.into(),
-        }
-    }
-    Ok(all)
+fn tool_and_folder(value: &str) -> Result<(String, PathBuf), String> {
+    let (tool, folder) = value.split_once('=').ok_or("want TOOL=DIR")?;
+    Ok((tool.to_owned(), folder.into()))
 }
 
 fn truths(options: &Options) -> Fallible<Vec<Truth>> {
@@ -126,14 +117,17 @@ fn by_plans(options: &Options, truths: &[Truth]) -> Fallible<Vec<Clip>> {
     Ok(clips)
 }
 
+/// What a tool made of a clip, whatever it made it into.
+fn output_of(folder: &Path, truth: &Truth) -> Fallible<Option<PathBuf>> {
+    let mut entries = std::fs::read_dir(folder)?.filter_map(|e| Some(e.ok()?.path()));
+    Ok(entries.find(|p| p.file_stem() == Some(stem(truth).as_ref())))
+}
+
 /// Clips for which there is an output; others are left out of the table.
 fn by_pixels(options: &Options, folder: &Path, truths: &[Truth]) -> Fallible<Vec<Clip>> {
     let mut clips = Vec::new();
     for truth in truths {
-        let mut entries = std::fs::read_dir(folder)?.filter_map(|e| Some(e.ok()?.path()));
-        let Some(output) = entries.find(|p| p.file_stem() == Some(stem(truth).as_ref())) else {
-            continue;
-        };
+        let Some(output) = output_of(folder, truth)? else { continue };
         let source = options.clips.join(&truth.clip);
         let mut cover = PixelCover::open(&source, &output, truth.size, [0, 0, 0])?;
         clips.push(measure(truth, &mut cover)?);
@@ -149,8 +143,16 @@ fn told(clips: &[Clip]) {
 }
 
 fn main() -> Fallible<ExitCode> {
-    let options = options()?;
-    let truths = truths(&options)?;
+    let options = Options::parse();
+    let mut truths = truths(&options)?;
+    if options.common {
+        let made = |t: &Truth, dir: &Path| output_of(dir, t).map(|o| o.is_some());
+        for (_, folder) in &options.outputs {
+            let has: Vec<bool> = truths.iter().map(|t| made(t, folder)).collect::<Fallible<_>>()?;
+            let mut has = has.into_iter();
+            truths.retain(|_| has.next().unwrap_or(false));
+        }
+    }
     let mut tools = Vec::new();
     if !options.scan.is_empty() || options.plans.is_some() {
         tools.push(("fernseed (plan)".to_owned(), by_plans(&options, &truths)?));
@@ -171,7 +173,7 @@ fn main() -> Fallible<ExitCode> {
         std::fs::write(report.with_extension("json"), serde_json::to_vec_pretty(&json)?)?;
     }
     let Some((_, first)) = tools.first() else { return Err("nothing to measure".into()) };
-    if let Some(sheet) = &options.sheet {
+    if let Some(sheet) = &options.contact_sheet {
         let runs: Vec<_> = first.iter().flat_map(|c| c.runs.clone()).collect();
         let size = |clip: &str| truths.iter().find(|t| t.clip == clip).map(|t| t.size);
         for run in contact_sheet(&runs, &size, &options.clips, sheet)? {

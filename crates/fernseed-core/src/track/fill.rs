@@ -1,7 +1,7 @@
 //! Which chains count, and where their subject is in every frame.
 
 use super::associate::{Chain, Link, velocity};
-use super::{Track, TrackPoint, TrackSettings};
+use super::{Stray, Track, TrackPoint, TrackSettings};
 use crate::detect::DetectorId;
 use crate::geometry::Rect;
 
@@ -40,8 +40,13 @@ impl Clock {
 /// Growth of the box, as a share of its side, at the middle of a gap or the
 /// end of an extension: what is not seen may have moved.
 const UNCERTAIN_GROWTH: f32 = 0.25;
-/// An extrapolated box moves at most this many times its own side.
+/// An extrapolated box moves at most as far as its own side ...
 const MAX_DRIFT: f32 = 1.0;
+/// ... or, since small faces cross many times their side while they are out
+/// of sight, so many times as far, ...
+const SMALL_DRIFT: f32 = 4.0;
+/// ... but then no further than this, in pixels.
+const SMALL_DRIFT_PIXELS: f32 = 128.0;
 /// Fewest detections a weak chain needs.
 const WEAK_LINKS: usize = 3;
 
@@ -101,6 +106,7 @@ pub(super) fn tracks(chains: Vec<Chain>, clock: &Clock, settings: &TrackSettings
         .filter_map(|links| track(links, clock, settings))
         .collect();
     all.sort_by_key(|t| t.points.first().map(|p| p.frame));
+    drop_taken_over(&mut all);
     all
 }
 
@@ -125,16 +131,19 @@ fn track(links: &[Link], clock: &Clock, settings: &TrackSettings) -> Option<Trac
         points.push(extrapolated(&reversed, frame, clock, settings));
     }
     let mut longest_gap = 0;
-    for pair in links.windows(2) {
+    for (i, pair) in links.windows(2).enumerate() {
         points.push(seen(&pair[0]));
         longest_gap = longest_gap.max(pair[1].frame - pair[0].frame - 1);
-        points.extend((pair[0].frame + 1..pair[1].frame).map(|f| bridged(pair, f, clock)));
+        points.extend((pair[0].frame + 1..pair[1].frame).map(|f| bridged(links, i, f, clock)));
     }
     points.push(seen(last));
     for frame in last.frame + 1..=end {
         points.push(extrapolated(links, frame, clock, settings));
     }
 
+    // Times of the last boxes, if there is a frame without one behind them.
+    let before = (start < first.frame).then(|| stray(&reversed, clock.at(start))).flatten();
+    let after = (end > last.frame).then(|| stray(links, clock.at(end))).flatten();
     let mut detectors: Vec<_> = links.iter().map(|l| l.detection.source).collect();
     detectors.sort_unstable();
     detectors.dedup();
@@ -144,6 +153,7 @@ fn track(links: &[Link], clock: &Clock, settings: &TrackSettings) -> Option<Trac
         confidence: links.iter().map(|l| l.detection.confidence).fold(0.0, f32::max),
         detectors,
         longest_gap,
+        strays: before.into_iter().chain(after).collect(),
     })
 }
 
@@ -193,16 +203,48 @@ fn reach(link: &Link, border: u64, clock: &Clock, settings: &TrackSettings, forw
     }
 }
 
-/// A box between two sights: interpolated, and grown towards the middle of
-/// the gap by as much as the gap is long.
-fn bridged(pair: &[Link], frame: u64, clock: &Clock) -> TrackPoint {
-    let (a, b) = (&pair[0], &pair[1]);
+/// Up to this many seconds between two sights, where the motion before and
+/// the motion after would have taken somebody is covered as well.
+const FORESEEN: f64 = 0.2;
+/// By how much of its side that may lie beside the straight line.
+const MAX_BEND: f32 = 0.6;
+
+/// A box between sight `i` and the next: interpolated, and grown towards the
+/// middle of the gap by as much as the gap is long. In a short gap it also
+/// holds where the motion before and the motion after lead, since who turns
+/// back between two sights is on neither end of a straight line.
+fn bridged(links: &[Link], i: usize, frame: u64, clock: &Clock) -> TrackPoint {
+    let (before, after) = links.split_at(i + 1);
+    let (a, b) = (&before[i], &after[0]);
     let length = (b.seconds - a.seconds).max(1e-9);
-    let t = ((clock.at(frame) - a.seconds) / length).clamp(0.0, 1.0) as f32;
+    let at = clock.at(frame);
+    let t = ((at - a.seconds) / length).clamp(0.0, 1.0) as f32;
     let middle = a.detection.rect.lerp(b.detection.rect, t);
     // Nothing for neighbouring frames, all of it from a third of a second.
     let doubt = ((length as f32 - 0.04) / 0.3).clamp(0.0, 1.0) * (4.0 * t * (1.0 - t));
-    TrackPoint { frame, rect: middle.scaled(1.0 + UNCERTAIN_GROWTH * doubt), seen: false }
+    let mut rect = middle.scaled(1.0 + UNCERTAIN_GROWTH * doubt);
+    if length <= FORESEEN {
+        let limit = MAX_BEND * middle.area().sqrt();
+        let (x, y) = middle.centre();
+        for (link, (vx, vy)) in [(a, velocity(recent(before))), (b, velocity(soon(after)))] {
+            let dt = (at - link.seconds) as f32;
+            let (from_x, from_y) = link.detection.rect.centre();
+            let bend = |d: f32| d.clamp(-limit, limit);
+            let (dx, dy) = (bend(from_x + vx * dt - x), bend(from_y + vy * dt - y));
+            rect = rect.union(middle.shifted(dx, dy));
+        }
+    }
+    TrackPoint { frame, rect, seen: false }
+}
+
+/// The last sights, which tell the speed at the end.
+fn recent(links: &[Link]) -> &[Link] {
+    &links[links.len().saturating_sub(SUPPORT)..]
+}
+
+/// The first sights, which tell the speed at the beginning.
+fn soon(links: &[Link]) -> &[Link] {
+    &links[..links.len().min(SUPPORT)]
 }
 
 /// A box beyond the end of `links`: it holds both where the subject was and
@@ -214,10 +256,50 @@ fn extrapolated(links: &[Link], frame: u64, clock: &Clock, settings: &TrackSetti
     let rect = last.detection.rect;
     let dt = (clock.at(frame) - last.seconds) as f32;
     let (vx, vy) = velocity(links);
-    let (limit_x, limit_y) = (rect.width() * MAX_DRIFT, rect.height() * MAX_DRIFT);
-    let moved =
-        rect.shifted((vx * dt).clamp(-limit_x, limit_x), (vy * dt).clamp(-limit_y, limit_y));
+    let drift = |way: f32, side: f32| way.clamp(-drift_limit(side), drift_limit(side));
+    let moved = rect.shifted(drift(vx * dt, rect.width()), drift(vy * dt, rect.height()));
     let doubt = (dt.abs() / settings.extension.max(1e-3) as f32).min(1.0);
     let rect = rect.union(moved).scaled(1.0 + UNCERTAIN_GROWTH * doubt);
     TrackPoint { frame, rect, seen: false }
+}
+
+/// Sights that a speed must rest on before somebody counts as lost.
+const STRAY_LINKS: usize = 5;
+
+/// Drops what looks like somebody lost, but is somebody who goes on as
+/// another track: people who cross each other change tracks at times.
+fn drop_taken_over(tracks: &mut [Track]) {
+    let holds = |track: &Track, frame: u64, rect: Rect| {
+        let first = track.points.first().map_or(0, |p| p.frame);
+        let point = frame.checked_sub(first).and_then(|i| track.points.get(i as usize));
+        point.is_some_and(|p| rect.covered_by(p.rect) > 0.5)
+    };
+    for i in 0..tracks.len() {
+        let kept = tracks[i].strays.iter().copied().filter(|stray| {
+            let own = tracks[i].points.iter().find(|p| p.frame == stray.frame);
+            let others = || tracks.iter().enumerate().filter(|(j, _)| *j != i);
+            own.is_none_or(|p| !others().any(|(_, other)| holds(other, p.frame, p.rect)))
+        });
+        tracks[i].strays = kept.collect();
+    }
+}
+
+/// How far a box with this side follows a motion nobody sees, in pixels.
+fn drift_limit(side: f32) -> f32 {
+    (SMALL_DRIFT * side).min(SMALL_DRIFT_PIXELS).max(MAX_DRIFT * side)
+}
+
+/// What there is to say about the end of `links`, if they may have moved on
+/// further than the boxes up to `reach`, in seconds, follow them.
+fn stray(links: &[Link], reach: f64) -> Option<Stray> {
+    let last = links.last().filter(|_| links.len() >= STRAY_LINKS)?;
+    let rect = last.detection.rect;
+    let dt = (reach - last.seconds) as f32;
+    let (vx, vy) = velocity(links);
+    let (limit_x, limit_y) = (drift_limit(rect.width()), drift_limit(rect.height()));
+    let ways = [(vx * dt / limit_x).abs(), (vy * dt / limit_y).abs()];
+    let beyond = ways[0].max(ways[1]);
+    // Where on its way the box stops following.
+    let stop = dt / beyond.max(1.0);
+    (beyond > 1.0).then(|| Stray { frame: last.frame, rect: rect.shifted(vx * stop, vy * stop) })
 }

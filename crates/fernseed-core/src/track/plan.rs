@@ -13,7 +13,7 @@ const SMEAR_FRAMES: usize = 2;
 const SMEAR_MOTION: f32 = 0.1;
 /// Margins of a tracked subject, as a share of those in a single picture: a
 /// box that neighbouring frames agree on is surer than a lone one.
-const TRACKED_MARGIN: f32 = 0.7;
+const TRACKED_MARGIN: f32 = 0.5;
 /// Keyframes are dropped while interpolation stays this close, in pixels;
 /// the covered box is padded by as much.
 const KEYFRAME_TOLERANCE: f32 = 0.75;

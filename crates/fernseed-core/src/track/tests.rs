@@ -188,3 +188,55 @@ fn frames_that_may_belong_to_two_shots_are_covered_for_both() {
     }
     assert!(!covers(&tracks, 47, 600.0) && !covers(&tracks, 50, 300.0));
 }
+
+#[test]
+fn who_turns_back_between_two_sights_is_covered() {
+    // To the left by 20 pixels a frame up to frame 30, then back; the frame
+    // of the turn itself, like every second one, was not looked at.
+    let x = |f: u64| 200.0 + 20.0 * (f as f32 - 31.0).abs();
+    let tracks = run(60, &[], |f| f.is_multiple_of(2).then(|| vec![face(x(f), 0.9)]));
+    assert_eq!(tracks.len(), 1);
+    for f in 0..60 {
+        assert!(covers(&tracks, f, x(f)), "frame {f}");
+    }
+}
+
+#[test]
+fn small_fast_faces_are_followed_and_lost_ones_are_told() {
+    let tiny = |x: f32| Detection { rect: Rect::centred(x, 100.0, 14.0, 18.0), ..face(x, 0.9) };
+    let x = |f: u64| 900.0 - 6.0 * f as f32;
+    let from = |first: u64| {
+        run(60, &[], move |f| Some(if f >= first { vec![tiny(x(f))] } else { vec![] }))
+    };
+    // Eight frames before the first sight it was 48 pixels away.
+    let followed = from(8);
+    for f in 0..8 {
+        let truth = Rect::centred(x(f), 100.0, 14.0, 18.0);
+        let here = |p: &TrackPoint| p.frame == f && truth.covered_by(p.rect) > 0.9;
+        assert!(followed[0].points.iter().any(here), "frame {f}");
+    }
+    assert_eq!(followed[0].strays, []);
+    // Fifteen frames before, 90 pixels: more than four of its sides.
+    let lost = from(15);
+    assert_eq!(lost[0].strays.len(), 1);
+    assert_eq!(lost[0].strays[0].frame, 15);
+    let (stopped, _) = lost[0].strays[0].rect.centre();
+    assert!((stopped - (x(15) + 56.0)).abs() < 2.0, "{stopped}");
+}
+
+#[test]
+fn who_goes_on_as_another_track_is_not_lost() {
+    // A fast one appears at frame 15 out of the place of one who stands.
+    let x = |f: u64| 990.0 - 6.0 * f as f32;
+    let tiny = |x: f32| Detection { rect: Rect::centred(x, 100.0, 14.0, 18.0), ..face(x, 0.9) };
+    let seen = |stands: bool| {
+        run(60, &[], move |f| {
+            let mut all = if stands && f < 17 { vec![face(900.0, 0.9)] } else { vec![] };
+            all.extend((f >= 15).then(|| tiny(x(f))));
+            Some(all)
+        })
+    };
+    let lost = |tracks: &[Track]| tracks.iter().map(|t| t.strays.len()).sum::<usize>();
+    assert_eq!(lost(&seen(false)), 1);
+    assert_eq!(lost(&seen(true)), 0);
+}

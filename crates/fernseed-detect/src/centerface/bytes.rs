@@ -50,9 +50,9 @@ impl ByteBackbone {
         let BlockWeights { expand, depthwise, project } = &weights.first;
         let (wide, filtered) = ranges.of_stem();
         let (wide, filtered) = (Activations::up_to(wide), Activations::up_to(filtered));
-        let stem = ByteWeights::dense(expand, &Activations::pixels(), 3, pairs);
-        let stem_depthwise = ByteWeights::depthwise(depthwise, &wide, pairs);
-        let stem_project = ByteWeights::dense(project, &filtered, 1, pairs);
+        let stem = ByteWeights::dense(expand, &Activations::pixels(), 3, pairs, Some(&wide));
+        let stem_depthwise = ByteWeights::depthwise(depthwise, &wide, pairs, &filtered);
+        let stem_project = ByteWeights::dense(project, &filtered, 1, pairs, None);
         let blocks = BACKBONE.iter().zip(&weights.backbone).zip(ranges.of_blocks());
         let blocks = blocks
             .map(|((&(inner, _, outer, stride, kept), weights), ranges)| {
@@ -61,15 +61,15 @@ impl ByteBackbone {
             })
             .collect();
         let before_smooth = Activations::up_to(ranges.of_smooth());
-        let smooth = ByteWeights::dense(&weights.smooth, &before_smooth, 3, pairs);
+        let smooth = ByteWeights::dense(&weights.smooth, &before_smooth, 3, pairs, None);
         let smooth = pad_inputs(&smooth, PYRAMID, kernels.stored_channels(PYRAMID));
         Self {
-            stem: PackedByteConv::new(kernels, &stem, 3, Some(&wide), true),
-            stem_depthwise: PackedByteDepthwise::new(kernels, &stem_depthwise, 1, &filtered),
-            stem_project: PackedByteConv::new(kernels, &stem_project, 1, None, false),
+            stem: PackedByteConv::new(kernels, &stem, 3, true),
+            stem_depthwise: PackedByteDepthwise::new(kernels, &stem_depthwise, 1),
+            stem_project: PackedByteConv::new(kernels, &stem_project, 1, false),
             blocks,
             to_smooth: Quantiser::new(kernels, &before_smooth),
-            smooth: PackedByteConv::new(kernels, &smooth, 3, None, true),
+            smooth: PackedByteConv::new(kernels, &smooth, 3, true),
         }
     }
 
@@ -106,11 +106,11 @@ impl ByteBackbone {
         out.reshape(height, width, self.stem_project.columns());
         let ByteScratch { pixels, ring, row, .. } = scratch;
         pixels.reset(input.width(), 3);
+        row.resize(width * channels, 0);
         depthwise_rows(
             (height, width, channels),
             1,
             ring,
-            row,
             |y, wide| {
                 for source in 2 * y..2 * y + 2 {
                     pixels.place(source).copy_from_slice(input.row(source));
@@ -118,14 +118,12 @@ impl ByteBackbone {
                 let rows = pixels.around(2 * y, input.height());
                 kernels.byte_conv_row(&self.stem, &rows, 6, width, wide);
             },
-            |rows, filtered| {
-                kernels.byte_depthwise_row(&self.stem_depthwise, rows, width, filtered);
-            },
-            |y, filtered| {
+            |y, rows| {
+                kernels.byte_depthwise_row(&self.stem_depthwise, rows, width, row);
                 let step = out.channels;
                 let target = Target { out: out.row_mut(y), step, residual: None };
                 let project = &self.stem_project;
-                kernels.byte_conv_row_to_floats(project, &[filtered], channels, width, target);
+                kernels.byte_conv_row_to_floats(project, &[row], channels, width, target);
             },
         );
     }
@@ -140,18 +138,17 @@ impl ByteBackbone {
     ) {
         let (height, width, channels) = (input.height, input.width, input.channels);
         out.reshape(height, width, self.smooth.columns());
-        let ring = &mut scratch.ring;
-        ring.reset(width, channels);
-        let mut filled = 0;
-        for y in 0..height {
-            ring.fill_to(y + 2, height, &mut filled, |y, row: &mut [u8]| {
-                self.to_smooth.run(kernels, input.row(y), row);
-            });
-            let step = out.channels;
-            let target = Target { out: out.row_mut(y), step, residual: None };
-            let rows = ring.around(y, height);
-            kernels.byte_conv_row_to_floats(&self.smooth, &rows, channels, width, target);
-        }
+        depthwise_rows(
+            (height, width, channels),
+            1,
+            &mut scratch.ring,
+            |y, row| self.to_smooth.run(kernels, input.row(y), row),
+            |y, rows| {
+                let step = out.channels;
+                let target = Target { out: out.row_mut(y), step, residual: None };
+                kernels.byte_conv_row_to_floats(&self.smooth, &rows, channels, width, target);
+            },
+        );
     }
 }
 
@@ -161,7 +158,7 @@ fn pad_inputs(from: &ByteWeights, channels: usize, stored: usize) -> ByteWeights
     let padding = vec![0; (stored - channels) * outs];
     let taps = from.weights.chunks_exact(channels * outs);
     let weights = taps.flat_map(|tap| [tap, &padding].concat()).collect();
-    ByteWeights { weights, scale: from.scale.clone(), bias: from.bias.clone() }
+    ByteWeights { weights, ..from.clone() }
 }
 
 /// An inverted residual block in bytes.
@@ -186,15 +183,15 @@ impl ByteBlock {
         let input = Activations::between(&ranges.least, &ranges.most);
         let wide = Activations::up_to(&ranges.wide);
         let filtered = Activations::up_to(&ranges.filtered);
-        let dense = |layer: &ConvWeights, from| ByteWeights::dense(layer, from, 1, pairs);
-        let depthwise = ByteWeights::depthwise(&weights.depthwise, &wide, pairs);
-        let expand = dense(&weights.expand, &input);
-        let project = dense(&weights.project, &filtered);
+        let dense = |layer: &ConvWeights, from, to| ByteWeights::dense(layer, from, 1, pairs, to);
+        let depthwise = ByteWeights::depthwise(&weights.depthwise, &wide, pairs, &filtered);
+        let expand = dense(&weights.expand, &input, Some(&wide));
+        let project = dense(&weights.project, &filtered, None);
         Self {
             input: Quantiser::new(kernels, &input),
-            expand: PackedByteConv::new(kernels, &expand, 1, Some(&wide), true),
-            depthwise: PackedByteDepthwise::new(kernels, &depthwise, stride, &filtered),
-            project: PackedByteConv::new(kernels, &project, 1, None, false),
+            expand: PackedByteConv::new(kernels, &expand, 1, true),
+            depthwise: PackedByteDepthwise::new(kernels, &depthwise, stride),
+            project: PackedByteConv::new(kernels, &project, 1, false),
             residual,
         }
     }
@@ -211,23 +208,23 @@ impl ByteBlock {
         out.reshape(input.height / stride, width, self.project.columns());
         let ByteScratch { ring, row, quantised, .. } = scratch;
         quantised.resize(input.width * input.channels, 0);
+        row.resize(width * channels, 0);
         depthwise_rows(
             (input.height, input.width, channels),
             stride,
             ring,
-            row,
             |y, wide| {
                 self.input.run(kernels, input.row(y), quantised);
                 let step = input.channels;
                 kernels.byte_conv_row(&self.expand, &[quantised], step, input.width, wide);
             },
-            |rows, filtered| kernels.byte_depthwise_row(&self.depthwise, rows, width, filtered),
-            |y, filtered| {
+            |y, rows| {
+                kernels.byte_depthwise_row(&self.depthwise, rows, width, row);
                 let residual = self.residual.then(|| input.row(y));
                 let step = out.channels;
                 let target = Target { out: out.row_mut(y), step, residual };
                 let project = &self.project;
-                kernels.byte_conv_row_to_floats(project, &[filtered], channels, width, target);
+                kernels.byte_conv_row_to_floats(project, &[row], channels, width, target);
             },
         );
     }

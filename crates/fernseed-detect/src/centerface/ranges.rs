@@ -4,6 +4,7 @@
 use super::{BACKBONE, PYRAMID};
 use crate::feature_map::FeatureMap;
 use crate::layers::note_most;
+use crate::quantise::{read_ranges, write_ranges};
 
 /// Channels of the stem.
 const STEM: usize = 32;
@@ -65,29 +66,15 @@ impl ActivationRanges {
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut ranges = Self::default();
-        let (pairs, rest) = bytes.as_chunks::<2>();
-        let mut values = pairs.iter().map(|&[low, high]| f32::from_le_bytes([0, 0, low, high]));
-        for part in ranges.parts() {
-            for place in part {
-                *place = values.next().filter(|value| value.is_finite())?;
-            }
-        }
-        (values.next().is_none() && rest.is_empty()).then_some(ranges)
+        read_ranges(ranges.parts(), bytes)?;
+        Some(ranges)
     }
 
     /// The upper half of each number's bits, rounded away from zero, in the
     /// order of the network.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut copy = self.clone();
-        let values = copy.parts().into_iter().flat_map(|part| part.iter().copied());
-        values
-            .flat_map(|value| {
-                let bits = value.to_bits();
-                let upper = (bits >> 16) + u32::from(bits & 0xffff != 0);
-                (upper as u16).to_le_bytes()
-            })
-            .collect()
+        write_ranges(self.clone().parts())
     }
 
     /// Every list of numbers, in the order of the file.

@@ -1,11 +1,13 @@
 //! Dense convolution of one row in 8 bits: unsigned activations, signed
 //! weights with a scale per output channel, 32-bit sums.
 //!
-//! Tiled like the one in floats; see [`super::conv`].
+//! Tiled like the one in floats; see [`super::conv`]. How sums become bytes
+//! or words without leaving whole numbers is said by
+//! [`Ending`](crate::quantise::Ending).
 
-use super::bytes::{ByteVector, column};
+use super::bytes::{ByteVector, column, start_of_sum, sum_of_word};
 use super::{Kernels, Target, vector::Vector};
-use crate::quantise::{Activations, ByteWeights};
+use crate::quantise::{ByteWeights, Ending};
 
 /// A dense 8-bit convolution, weights packed for one backend.
 #[derive(Debug)]
@@ -17,14 +19,20 @@ pub(crate) struct PackedByteConv {
     columns: usize,
     lanes: usize,
     relu: bool,
-    /// True if the result is bytes, and the columns are in the order in
-    /// which four sums pack.
-    to_bytes: bool,
+    /// One of [`ending`] but [`ending::RESIDUAL`].
+    ending: u8,
     panels: Vec<Panel>,
     weights: Vec<i8>,
-    /// `output = scale * sum + bias`, in the order of the columns.
+    /// `output = scale * sum + bias`, in the order of the columns, for floats.
     scale: Vec<f32>,
     bias: Vec<f32>,
+    /// What sums start with and how far they are shifted, in the order of
+    /// the columns, for words and bytes.
+    start: Vec<i32>,
+    shift: Vec<i32>,
+    /// What words are multiplied with, for bytes: for each panel a register
+    /// for each two sums that are packed.
+    factor: Vec<i16>,
 }
 
 /// Some adjacent output channels.
@@ -35,11 +43,14 @@ struct Panel {
     /// Where the panel's weights start: `segments * depth / 4` rows of
     /// `vectors` registers.
     weights_at: usize,
+    /// Where its factors start.
+    factors_at: usize,
 }
 
 /// Where one row of output goes.
 pub(super) enum Output<'a> {
     Bytes(&'a mut [u8]),
+    Words(&'a mut [i16]),
     Floats(Target<'a>),
 }
 
@@ -49,6 +60,7 @@ pub(super) struct Row {
     step: usize,
     pixels: usize,
     bytes: *mut u8,
+    words: *mut i16,
     floats: *mut f32,
     out_step: usize,
     residual: *const f32,
@@ -58,19 +70,13 @@ pub(super) struct Row {
 const MAX_SEGMENTS: usize = 3;
 
 impl PackedByteConv {
-    /// Packs quantised weights of `segments` segments of equal depth. With
-    /// `to`, the result is bytes of those activations and never negative;
-    /// without, floats, after ReLU if `relu`.
+    /// Packs quantised weights of `segments` segments of equal depth. The
+    /// result is what the weights' ending says: bytes, never negative; words;
+    /// or floats, after ReLU if `relu`.
     ///
     /// # Panics
     /// If the lengths do not fit each other.
-    pub(crate) fn new(
-        kernels: Kernels,
-        from: &ByteWeights,
-        segments: usize,
-        to: Option<&Activations>,
-        relu: bool,
-    ) -> Self {
+    pub(crate) fn new(kernels: Kernels, from: &ByteWeights, segments: usize, relu: bool) -> Self {
         let channels = from.scale.len();
         let rows = from.weights.len() / channels.max(1);
         assert!((1..=MAX_SEGMENTS).contains(&segments), "convolution segments");
@@ -78,12 +84,30 @@ impl PackedByteConv {
         assert_eq!(rows % segments, 0, "convolution depth");
         let (used, depth) = (rows / segments, (rows / segments).next_multiple_of(4));
         let lanes = kernels.lanes();
-        let columns = match to {
-            Some(_) => channels.next_multiple_of(16),
-            None => kernels.stored_channels(channels),
+        let (ending, shifts, factors): (_, &[i32], &[i16]) = match &from.ending {
+            Ending::Floats => (ending::FLOATS, &[], &[]),
+            Ending::Words(shift) => (ending::WORDS, shift, &[]),
+            Ending::Bytes(shift, factor) => (ending::BYTES, shift, factor),
         };
-        let (mut panels, mut weights) = (Vec::new(), Vec::new());
-        let (mut scale, mut bias) = (Vec::new(), Vec::new());
+        let columns = match ending {
+            ending::FLOATS => kernels.stored_channels(channels),
+            _ => channels.next_multiple_of(16),
+        };
+        let mut packed = Self {
+            segments,
+            depth,
+            columns,
+            lanes,
+            relu,
+            ending,
+            panels: Vec::new(),
+            weights: Vec::new(),
+            scale: Vec::new(),
+            bias: Vec::new(),
+            start: Vec::new(),
+            shift: Vec::new(),
+            factor: Vec::new(),
+        };
         let mut first_column = 0;
         while first_column < columns {
             let vectors = match (columns - first_column) / lanes {
@@ -91,17 +115,27 @@ impl PackedByteConv {
                 2.. => 2,
                 _ => 1,
             };
-            panels.push(Panel { first_column, vectors, weights_at: weights.len() });
-            let order: Vec<usize> = (0..vectors * lanes)
-                .map(|i| match to {
-                    Some(_) => first_column + column(i / lanes, i % lanes, vectors),
-                    None => first_column + i,
-                })
-                .collect();
+            packed.panels.push(Panel {
+                first_column,
+                vectors,
+                weights_at: packed.weights.len(),
+                factors_at: packed.factor.len(),
+            });
+            // As many sums as are packed side by side.
+            let group = match ending {
+                ending::FLOATS => 1,
+                ending::WORDS => vectors.min(2),
+                _ => vectors,
+            };
+            let of_column = |i: usize| {
+                let (group_at, sum) = (i / lanes / group * group, i / lanes % group);
+                first_column + group_at * lanes + column(sum, i % lanes, group)
+            };
+            let order: Vec<usize> = (0..vectors * lanes).map(of_column).collect();
             for quad in 0..segments * depth / 4 {
                 let (segment, at) = (quad * 4 / depth, quad * 4 % depth);
                 for &channel in &order {
-                    weights.extend((at..at + 4).map(|k| {
+                    packed.weights.extend((at..at + 4).map(|k| {
                         let inside = k < used && channel < channels;
                         let index = (segment * used + k) * channels + channel;
                         if inside { from.weights[index] } else { 0 }
@@ -109,14 +143,26 @@ impl PackedByteConv {
                 }
             }
             for &channel in &order {
-                let per = to.map_or(1.0, |to| to.per_unit(channel));
-                scale.push(from.scale.get(channel).map_or(0.0, |s| s * per));
-                bias.push(from.bias.get(channel).map_or(0.0, |b| b * per));
+                let (scale, bias) = (from.scale.get(channel), from.bias.get(channel));
+                packed.scale.push(scale.copied().unwrap_or(0.0));
+                packed.bias.push(bias.copied().unwrap_or(0.0));
+                let shift = shifts.get(channel).copied().unwrap_or(0);
+                let start = scale.zip(bias).map(|(scale, bias)| start_of_sum(bias / scale, shift));
+                packed.start.push(start.unwrap_or(0));
+                packed.shift.push(shift);
+            }
+            if ending == ending::BYTES {
+                for pair in 0..vectors.div_ceil(2) {
+                    packed.factor.extend((0..2 * lanes).map(|word| {
+                        let (sum, element) = sum_of_word(word);
+                        let channel = order[(2 * pair + sum) % vectors * lanes + element];
+                        factors.get(channel).copied().unwrap_or(0)
+                    }));
+                }
             }
             first_column += vectors * lanes;
         }
-        let to_bytes = to.is_some();
-        Self { segments, depth, columns, lanes, relu, to_bytes, panels, weights, scale, bias }
+        packed
     }
 
     /// Output channels as stored.
@@ -146,18 +192,24 @@ impl PackedByteConv {
             step,
             pixels,
             bytes: std::ptr::null_mut(),
+            words: std::ptr::null_mut(),
             floats: std::ptr::null_mut(),
             out_step: self.columns,
             residual: std::ptr::null(),
         };
         match output {
             Output::Bytes(out) => {
-                assert!(self.to_bytes, "a layer of floats");
+                assert_eq!(self.ending, ending::BYTES, "not a layer of bytes");
                 assert!(out.len() >= pixels * self.columns, "output row too short");
                 row.bytes = out.as_mut_ptr();
             }
+            Output::Words(out) => {
+                assert_eq!(self.ending, ending::WORDS, "not a layer of words");
+                assert!(out.len() >= pixels * self.columns, "output row too short");
+                row.words = out.as_mut_ptr();
+            }
             Output::Floats(Target { out, step, residual }) => {
-                assert!(!self.to_bytes, "a layer of bytes");
+                assert_eq!(self.ending, ending::FLOATS, "not a layer of floats");
                 assert!(out.len() >= last * step + self.columns, "output row too short");
                 if let Some(residual) = residual {
                     assert!(residual.len() >= last * step + self.columns, "residual too short");
@@ -174,10 +226,12 @@ impl PackedByteConv {
 mod ending {
     /// Makes them bytes.
     pub(super) const BYTES: u8 = 0;
+    /// Makes them words.
+    pub(super) const WORDS: u8 = 1;
     /// Makes them floats.
-    pub(super) const FLOATS: u8 = 1;
+    pub(super) const FLOATS: u8 = 2;
     /// Makes them floats and adds the residual.
-    pub(super) const RESIDUAL: u8 = 2;
+    pub(super) const RESIDUAL: u8 = 3;
 }
 
 /// Runs one row.
@@ -189,12 +243,11 @@ mod ending {
 pub(super) unsafe fn run_row<V: ByteVector>(conv: &PackedByteConv, row: &Row) {
     // SAFETY: passed on.
     unsafe {
-        if conv.to_bytes {
-            run_panels::<V, { ending::BYTES }>(conv, row);
-        } else if row.residual.is_null() {
-            run_panels::<V, { ending::FLOATS }>(conv, row);
-        } else {
-            run_panels::<V, { ending::RESIDUAL }>(conv, row);
+        match conv.ending {
+            ending::BYTES => run_panels::<V, { ending::BYTES }>(conv, row),
+            ending::WORDS => run_panels::<V, { ending::WORDS }>(conv, row),
+            _ if row.residual.is_null() => run_panels::<V, { ending::FLOATS }>(conv, row),
+            _ => run_panels::<V, { ending::RESIDUAL }>(conv, row),
         }
     }
 }
@@ -260,11 +313,20 @@ unsafe fn run_tile<V: ByteVector, const END: u8, const P: usize, const N: usize>
     // SAFETY: pixel `first + p < row.pixels`, segment `< conv.segments` and
     // byte `< conv.depth` (whole quads) are what `check` compared the slices
     // with; the packed weights hold `segments * depth / 4` rows of `N`
-    // registers from `weights_at`, scale and bias `columns` floats, by
-    // construction. Wrapping arithmetic only keeps the checks of debug builds
-    // out of the loop; nothing wraps.
+    // registers from `weights_at`, scale, bias and start `columns` numbers,
+    // by construction. Wrapping arithmetic only keeps the checks of debug
+    // builds out of the loop; nothing wraps.
     unsafe {
         let mut sums = [[V::zero(); N]; P];
+        if END == ending::BYTES || END == ending::WORDS {
+            let start = conv.start.as_ptr().wrapping_add(panel.first_column);
+            for n in 0..N {
+                let value = V::load(start.wrapping_add(n * V::Floats::LANES).cast());
+                for sum in &mut sums {
+                    sum[n] = value;
+                }
+            }
+        }
         let mut weights = conv.weights.as_ptr().cast::<u8>().wrapping_add(panel.weights_at);
         for segment in 0..conv.segments {
             let mut input = row.inputs[segment].wrapping_add(first * row.step);
@@ -284,8 +346,128 @@ unsafe fn run_tile<V: ByteVector, const END: u8, const P: usize, const N: usize>
                 input = input.wrapping_add(4);
             }
         }
-        let scale = conv.scale.as_ptr().wrapping_add(panel.first_column);
-        let bias = conv.bias.as_ptr().wrapping_add(panel.first_column);
+        match END {
+            ending::BYTES => end_as_bytes::<V, P, N>(conv, row, panel, first, &sums),
+            ending::WORDS => end_as_words::<V, P, N>(conv, row, panel, first, &sums),
+            _ => end_as_floats::<V, END, P, N>(conv, row, panel, first, &sums),
+        }
+    }
+}
+
+/// # Safety
+/// As [`run_tile`], for a layer of bytes.
+#[inline(always)]
+unsafe fn end_as_bytes<V: ByteVector, const P: usize, const N: usize>(
+    conv: &PackedByteConv,
+    row: &Row,
+    panel: Panel,
+    first: usize,
+    sums: &[[V; N]; P],
+) {
+    let shift = conv.shift.as_ptr().wrapping_add(panel.first_column);
+    let factor = conv.factor.as_ptr().wrapping_add(panel.factors_at);
+    let at = first.wrapping_mul(row.out_step).wrapping_add(panel.first_column);
+    // SAFETY: as in `run_tile`; a panel has as many factors as registers are
+    // loaded here. Where several pixels are stored at once they are adjacent.
+    unsafe {
+        let (mut shifts, mut factors) = ([V::zero(); N], [V::zero(); 2]);
+        for (n, value) in shifts.iter_mut().enumerate() {
+            *value = V::load(shift.wrapping_add(n * V::Floats::LANES).cast());
+        }
+        factors[0] = V::load(factor.cast());
+        factors[1] = factors[0];
+        if N == 4 {
+            factors[1] = V::load(factor.wrapping_add(2 * V::Floats::LANES).cast());
+        }
+        let together = 4 / N;
+        let adjacent = row.out_step == N * V::Floats::LANES;
+        if together > 1 && P % together == 0 && adjacent {
+            for p in (0..P).step_by(together) {
+                let mut words = [V::zero(); 2];
+                for (i, word) in words.iter_mut().enumerate() {
+                    let (a, b) = (2 * i, 2 * i + 1);
+                    let a = sums[p + a / N][a % N].shift(shifts[a % N]);
+                    let b = sums[p + b / N][b % N].shift(shifts[b % N]);
+                    *word = a.pack_sums(b).times(factors[i]);
+                }
+                let to = at.wrapping_add(p.wrapping_mul(row.out_step));
+                let bytes = words[0].pack_words(words[1]).gather(N);
+                bytes.store(row.bytes.wrapping_add(to), 4);
+            }
+        } else {
+            for (p, sum) in sums.iter().enumerate() {
+                let mut words = [V::zero(); 2];
+                for (i, word) in words.iter_mut().enumerate().take(N.div_ceil(2)) {
+                    let (a, b) = (2 * i, (2 * i + 1) % N);
+                    let (a, b) = (sum[a].shift(shifts[a]), sum[b].shift(shifts[b]));
+                    *word = a.pack_sums(b).times(factors[i]);
+                }
+                let to = at.wrapping_add(p.wrapping_mul(row.out_step));
+                words[0].pack_words(words[1]).store(row.bytes.wrapping_add(to), N);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`run_tile`], for a layer of words.
+#[inline(always)]
+unsafe fn end_as_words<V: ByteVector, const P: usize, const N: usize>(
+    conv: &PackedByteConv,
+    row: &Row,
+    panel: Panel,
+    first: usize,
+    sums: &[[V; N]; P],
+) {
+    let shift = conv.shift.as_ptr().wrapping_add(panel.first_column);
+    let at = first.wrapping_mul(row.out_step).wrapping_add(panel.first_column);
+    // SAFETY: as in `run_tile`.
+    unsafe {
+        let mut shifts = [V::zero(); N];
+        for (n, value) in shifts.iter_mut().enumerate() {
+            *value = V::load(shift.wrapping_add(n * V::Floats::LANES).cast());
+        }
+        // A pointer to the place of each pixel, not a closure: see `kernels`.
+        let mut places = [row.words; P];
+        for (p, place) in places.iter_mut().enumerate() {
+            *place = place.wrapping_add(at.wrapping_add(p.wrapping_mul(row.out_step)));
+        }
+        if N > 1 {
+            for (p, sum) in sums.iter().enumerate() {
+                for n in (0..N).step_by(2) {
+                    let (a, b) = (sum[n].shift(shifts[n]), sum[n + 1].shift(shifts[n + 1]));
+                    a.pack_sums(b).store(places[p].wrapping_add(n * V::Floats::LANES).cast(), 4);
+                }
+            }
+        } else if P % 2 == 0 {
+            for p in (0..P).step_by(2) {
+                let (a, b) = (sums[p][0].shift(shifts[0]), sums[p + 1][0].shift(shifts[0]));
+                a.pack_sums(b).gather(2).store_halves(places[p].cast(), places[p + 1].cast());
+            }
+        } else {
+            for (p, sum) in sums.iter().enumerate() {
+                let words = sum[0].shift(shifts[0]);
+                words.pack_sums(words).store(places[p].cast(), 2);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`run_tile`], for a layer of floats; `END` must be [`ending::RESIDUAL`]
+/// only where the row has one.
+#[inline(always)]
+unsafe fn end_as_floats<V: ByteVector, const END: u8, const P: usize, const N: usize>(
+    conv: &PackedByteConv,
+    row: &Row,
+    panel: Panel,
+    first: usize,
+    sums: &[[V; N]; P],
+) {
+    let scale = conv.scale.as_ptr().wrapping_add(panel.first_column);
+    let bias = conv.bias.as_ptr().wrapping_add(panel.first_column);
+    // SAFETY: as in `run_tile`.
+    unsafe {
         let zero = V::Floats::splat(0.0);
         let floor = V::Floats::splat(if conv.relu { 0.0 } else { f32::NEG_INFINITY });
         let (mut scales, mut biases) = ([zero; N], [zero; N]);
@@ -295,22 +477,14 @@ unsafe fn run_tile<V: ByteVector, const END: u8, const P: usize, const N: usize>
             biases[n] = V::Floats::load(bias.wrapping_add(lane));
         }
         let mut at = first.wrapping_mul(row.out_step).wrapping_add(panel.first_column);
-        for sum in &sums {
-            let mut values = [zero; 4];
+        for sum in sums {
             for n in 0..N {
-                values[n] = sum[n].to_floats().mul_add(scales[n], biases[n]);
-            }
-            if END == ending::BYTES {
-                V::pack(values).store(row.bytes.wrapping_add(at), N);
-            } else {
-                for (n, value) in values.iter().enumerate().take(N) {
-                    let at = at.wrapping_add(n.wrapping_mul(V::Floats::LANES));
-                    let mut value = value.max(floor);
-                    if END == ending::RESIDUAL {
-                        value = value.add(V::Floats::load(row.residual.wrapping_add(at)));
-                    }
-                    value.store(row.floats.wrapping_add(at));
+                let at = at.wrapping_add(n.wrapping_mul(V::Floats::LANES));
+                let mut value = sum[n].to_floats().mul_add(scales[n], biases[n]).max(floor);
+                if END == ending::RESIDUAL {
+                    value = value.add(V::Floats::load(row.residual.wrapping_add(at)));
                 }
+                value.store(row.floats.wrapping_add(at));
             }
             at = at.wrapping_add(row.out_step);
         }

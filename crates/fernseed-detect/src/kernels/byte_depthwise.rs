@@ -4,9 +4,9 @@
 //! below, 0]`, so that one dot product of four bytes is a column of taps.
 
 use super::Kernels;
-use super::bytes::{ByteVector, column};
+use super::bytes::{ByteVector, column, start_of_sum, sum_of_word};
 use super::vector::Vector;
-use crate::quantise::{Activations, ByteWeights};
+use crate::quantise::{ByteWeights, Ending};
 
 /// A 3x3 depth-wise convolution with stride 1 or 2, bytes in and out.
 #[derive(Debug)]
@@ -18,9 +18,12 @@ pub(crate) struct PackedByteDepthwise {
     blocks: Vec<Block>,
     /// Per block three columns of four registers.
     weights: Vec<i8>,
-    /// `output = scale * sum + bias`, in the order of the sums of a block.
-    scale: Vec<f32>,
-    bias: Vec<f32>,
+    /// What sums start with and how far they are shifted, in the order of the
+    /// sums of a block.
+    start: Vec<i32>,
+    shift: Vec<i32>,
+    /// What the words they are packed to are multiplied with.
+    factor: Vec<i16>,
 }
 
 /// A register's worth of channels.
@@ -33,18 +36,16 @@ struct Block {
 }
 
 impl PackedByteDepthwise {
-    /// From quantised weights `[tap][channel]`; the result is bytes of the
-    /// given activations.
+    /// From quantised weights `[tap][channel]`, whose result is bytes.
     ///
     /// # Panics
-    /// If the lengths do not fit each other, the stride is not 1 or 2, or the
-    /// channels are fewer than a register's bytes and do not divide them.
-    pub(crate) fn new(
-        kernels: Kernels,
-        from: &ByteWeights,
-        stride: usize,
-        to: &Activations,
-    ) -> Self {
+    /// If the lengths do not fit each other, the stride is not 1 or 2, the
+    /// channels are fewer than a register's bytes and do not divide them, or
+    /// the result is something else.
+    pub(crate) fn new(kernels: Kernels, from: &ByteWeights, stride: usize) -> Self {
+        let Ending::Bytes(shifts, factors) = &from.ending else {
+            panic!("a depth-wise layer of bytes makes bytes");
+        };
         let channels = from.scale.len();
         assert_eq!(from.weights.len(), 9 * channels, "depth-wise weights");
         assert!(stride == 1 || stride == 2, "depth-wise stride");
@@ -59,7 +60,8 @@ impl PackedByteDepthwise {
                 .map(|i| Block { first_channel: (i * block).min(channels - block), pixels: 1 })
                 .collect()
         };
-        let (mut weights, mut scale, mut bias) = (Vec::new(), Vec::new(), Vec::new());
+        let mut weights = Vec::new();
+        let (mut start, mut shift, mut factor) = (Vec::new(), Vec::new(), Vec::new());
         for Block { first_channel, .. } in &blocks {
             let order: Vec<usize> = (0..block)
                 .map(|i| (first_channel + column(i / lanes, i % lanes, 4)) % channels)
@@ -71,11 +73,18 @@ impl PackedByteDepthwise {
                 }
             }
             for &channel in &order {
-                scale.push(from.scale[channel] * to.per_unit(channel));
-                bias.push(from.bias[channel] * to.per_unit(channel));
+                let bias = from.bias[channel] / from.scale[channel];
+                start.push(start_of_sum(bias, shifts[channel]));
+                shift.push(shifts[channel]);
+            }
+            for pair in 0..2 {
+                factor.extend((0..2 * lanes).map(|word| {
+                    let (sum, element) = sum_of_word(word);
+                    factors[order[(2 * pair + sum) * lanes + element]]
+                }));
             }
         }
-        Self { channels, stride, block, blocks, weights, scale, bias }
+        Self { channels, stride, block, blocks, weights, start, shift, factor }
     }
 
     pub(crate) fn channels(&self) -> usize {
@@ -160,24 +169,27 @@ unsafe fn output<V: ByteVector>(
     to: *mut u8,
 ) {
     let weights = layer.weights.as_ptr().cast::<u8>().wrapping_add(index * 12 * V::BYTES);
-    let scale = layer.scale.as_ptr().wrapping_add(index * V::BYTES);
-    let bias = layer.bias.as_ptr().wrapping_add(index * V::BYTES);
-    // SAFETY: every block has twelve registers of weights and `BYTES` floats
-    // of scale and bias.
+    let start = layer.start.as_ptr().wrapping_add(index * V::BYTES);
+    let shift = layer.shift.as_ptr().wrapping_add(index * V::BYTES);
+    let factor = layer.factor.as_ptr().wrapping_add(index * V::BYTES);
+    // SAFETY: every block has twelve registers of weights, four of starts and
+    // of shifts, and two of factors.
     unsafe {
-        let mut values = [V::Floats::splat(0.0); 4];
-        for (quarter, value) in values.iter_mut().enumerate() {
-            let mut sum = V::zero();
+        let mut sums = [V::zero(); 4];
+        for (quarter, sum) in sums.iter_mut().enumerate() {
+            let lane = quarter * V::Floats::LANES;
+            *sum = V::load(start.wrapping_add(lane).cast());
             for (x, column) in columns.iter().enumerate() {
                 let tap = V::load(weights.wrapping_add((4 * x + quarter) * V::BYTES));
-                sum = sum.dot(column[quarter], tap);
+                *sum = sum.dot(column[quarter], tap);
             }
-            let lane = quarter * V::Floats::LANES;
-            let scale = V::Floats::load(scale.wrapping_add(lane));
-            let bias = V::Floats::load(bias.wrapping_add(lane));
-            *value = sum.to_floats().mul_add(scale, bias);
+            *sum = sum.shift(V::load(shift.wrapping_add(lane).cast()));
         }
-        V::pack(values).store(to, 4);
+        let [a, b, c, d] = sums;
+        let low = a.pack_sums(b).times(V::load(factor.cast()));
+        let factor = factor.wrapping_add(2 * V::Floats::LANES);
+        let high = c.pack_sums(d).times(V::load(factor.cast()));
+        low.pack_words(high).store(to, 4);
     }
 }
 

@@ -108,3 +108,35 @@ pub(super) fn quantise(floats: &[f32], steps: &[f32], zero: &[f32], bytes: &mut 
         }
     }
 }
+
+/// The 2x2 maximum of two rows of pixels of `channels` bytes.
+#[inline(always)]
+pub(super) fn max_pool(upper: &[u8], lower: &[u8], out: &mut [u8], channels: usize) {
+    match channels {
+        16 => max_pool_of::<16>(upper, lower, out),
+        32 => max_pool_of::<32>(upper, lower, out),
+        64 => max_pool_of::<64>(upper, lower, out),
+        _ => {
+            let channels = channels.max(1);
+            let rows = upper.chunks_exact(2 * channels).zip(lower.chunks_exact(2 * channels));
+            for (out, (u, l)) in out.chunks_exact_mut(channels).zip(rows) {
+                for (c, value) in out.iter_mut().enumerate() {
+                    *value = u[c].max(u[c + channels]).max(l[c]).max(l[c + channels]);
+                }
+            }
+        }
+    }
+}
+
+/// With a number of channels known to the compiler.
+#[inline(always)]
+fn max_pool_of<const C: usize>(upper: &[u8], lower: &[u8], out: &mut [u8]) {
+    let (out, _) = out.as_chunks_mut::<C>();
+    let ((upper, _), (lower, _)) = (upper.as_chunks::<C>(), lower.as_chunks::<C>());
+    let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+    for (out, (u, l)) in out.iter_mut().zip(pairs) {
+        for (c, value) in out.iter_mut().enumerate() {
+            *value = u[0][c].max(u[1][c]).max(l[0][c].max(l[1][c]));
+        }
+    }
+}

@@ -6,6 +6,7 @@
 pub mod build;
 pub mod canary;
 pub mod clips;
+pub mod fuzz;
 pub mod icc;
 pub mod mp4;
 pub mod pictures;

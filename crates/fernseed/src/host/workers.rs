@@ -15,7 +15,8 @@ use fernseed_sandbox::{
 };
 use fernseed_scrub::{Inventory, LinkFacts, Stripped};
 use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Most findings, and most messages that are not progress, of one worker.
@@ -31,8 +32,30 @@ const MAX_TEXT: usize = 400;
 #[derive(Debug)]
 pub struct Workers {
     zygote: Zygote,
+    /// Started by the first role that decodes, where `zygote` only reads.
+    decoding: Option<Decoding>,
     interrupt: Interrupt,
     patience: Patience,
+}
+
+/// How to start a fork server for roles that decode, and the one started.
+#[derive(Debug)]
+struct Decoding {
+    program: PathBuf,
+    config: ZygoteConfig,
+    started: Mutex<Option<Arc<Zygote>>>,
+}
+
+impl Decoding {
+    fn zygote(&self) -> Result<Arc<Zygote>, SandboxError> {
+        // A panic cannot leave this half done.
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(zygote) = &*started {
+            return Ok(Arc::clone(zygote));
+        }
+        let zygote = Arc::new(Zygote::start(&self.program, &["zygote"], self.config)?);
+        Ok(Arc::clone(started.insert(zygote)))
+    }
 }
 
 /// Everything a worker said until it was done.
@@ -167,7 +190,22 @@ impl Workers {
     ) -> Result<Self, SandboxError> {
         let config = ZygoteConfig { minimum: least, ..ZygoteConfig::default() };
         let zygote = Zygote::start(program, &["zygote"], config)?;
-        Ok(Self { zygote, interrupt, patience: Patience::default() })
+        Ok(Self { zygote, decoding: None, interrupt, patience: Patience::default() })
+    }
+
+    /// Starts a fork server for roles that only read ([`Role::decodes`]): it
+    /// loads no weights, and its workers are forked in a third of the time,
+    /// without the codecs. One for the other roles is started when the first
+    /// of them is needed.
+    ///
+    /// # Errors
+    /// [`SandboxError`] if it cannot be started.
+    pub fn start_reading(interrupt: Interrupt, least: Level) -> Result<Self, SandboxError> {
+        let program = std::env::current_exe()?;
+        let config = ZygoteConfig { minimum: least, ..ZygoteConfig::default() };
+        let zygote = Zygote::start(&program, &["zygote", "reading"], config)?;
+        let decoding = Some(Decoding { program, config, started: Mutex::new(None) });
+        Ok(Self { zygote, decoding, interrupt, patience: Patience::default() })
     }
 
     /// The same with workers that may take so long.
@@ -200,7 +238,14 @@ impl Workers {
         limits: WorkerLimits,
         listener: &mut dyn Listener,
     ) -> Result<Said, WorkerError> {
-        let mut worker = self.zygote.spawn_worker(role as u8, files, limits).map_err(misbehaved)?;
+        let spawned = match &self.decoding {
+            Some(decoding) if role.decodes() => {
+                let zygote = decoding.zygote().map_err(WorkerError::Sandbox)?;
+                zygote.spawn_worker(role as u8, files, limits)
+            }
+            _ => self.zygote.spawn_worker(role as u8, files, limits),
+        };
+        let mut worker = spawned.map_err(misbehaved)?;
         let posture = worker.posture().clone();
         if role.decodes() {
             // Before the task: the worker has not opened its files yet.

@@ -2,11 +2,18 @@
 //!
 //! One thread decodes and hands frames out in stretches: the frames since
 //! the last whole look, and the frame that is looked at as a whole next.
-//! `threads` detectors take stretches, look at the end of theirs at the same
-//! time, then ask the frames between what is in doubt, which needs the end
-//! of the stretch before ([`fernseed_core::track::between`]). Results come
-//! back in order and feed the tracker. At most a few stretches are in
-//! memory, whatever the length of the clip.
+//! Detectors take stretches, look at the end of theirs, then ask the frames
+//! between what is in doubt, which needs the end of the stretch before
+//! ([`fernseed_core::track::between`]). Looks differ in cost by a factor of
+//! five, so there are more detectors than cores: while one waits for a slow
+//! neighbour, others look further ahead. No more than `threads` of them look
+//! at the same time ([`turns`]), those with the earliest stretches first.
+//! Results come back in order and feed the tracker. At most a few stretches
+//! are in memory, whatever the length of the clip.
+
+mod turns;
+
+use turns::Turns;
 
 use fernseed_core::detect::{DetectError, Detection};
 use fernseed_core::track::between::{Glimpse, between};
@@ -20,6 +27,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// Stretches that wait while all detectors are busy. One is enough to keep
 /// them so, and every one holds pictures.
 const WAITING: usize = 1;
+/// Detectors beyond the number that look at the same time.
+const AHEAD: usize = 3;
 
 /// A frame on its way.
 #[derive(Debug)]
@@ -141,12 +150,15 @@ pub(super) fn watch<E: Send>(
     feed: impl FnOnce(&mut Lookout) -> Result<(), E>,
 ) -> Result<Watched, E> {
     let (stretches, waiting) = sync_channel::<Stretch>(WAITING);
-    let desk = Desk { waiting: Mutex::new(waiting), ends: Mutex::default(), news: Condvar::new() };
+    let desk = Desk {
+        waiting: Mutex::new(waiting),
+        ends: Mutex::default(),
+        news: Condvar::new(),
+        turns: Turns::new(threads),
+    };
     let (answers, answered) = channel::<Answer>();
     std::thread::scope(|scope| {
-        // One more than there are cores: one may be waiting for the end of
-        // the stretch before its own.
-        for _ in 0..=threads.max(1) {
+        for _ in 0..threads.max(1) + AHEAD {
             let (answers, desk, settings) = (answers.clone(), &desk, &settings);
             scope.spawn(move || work(desk, &answers, eyes, settings));
         }
@@ -169,6 +181,8 @@ struct Desk {
     /// What is known of the ends of stretches whose successors want it.
     ends: Mutex<BTreeMap<u64, Glimpse>>,
     news: Condvar,
+    /// Who may look.
+    turns: Turns,
 }
 
 impl Desk {
@@ -232,11 +246,16 @@ fn work(desk: &Desk, answers: &Sender<Answer>, eyes: &Eyes<'_>, settings: &Track
 fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings) -> Answer {
     let Stretch { index, fresh, between: frames, end, how } = stretch;
     let promise = Promise { desk, index, kept: false };
-    let whole = end.picture.as_ref().map(|picture| (eyes.whole)(end.number, picture, how));
+    let whole = end.picture.as_ref().map(|picture| {
+        let _turn = desk.turns.take(index);
+        (eyes.whole)(end.number, picture, how)
+    });
     let previous = match index.checked_sub(1) {
         Some(before) => desk.take(before),
         None => Glimpse::default(),
     };
+    // From here on nobody is waited for.
+    let turn = desk.turns.take(index);
     let seconds = end.seconds;
     let glimpse = match (whole, &end.picture) {
         (Some(Ok(found)), _) if fresh || index == 0 => Some(Ok(Glimpse::first(seconds, found))),
@@ -264,6 +283,7 @@ fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings
         Some(Ok(glimpse)) => between(&previous, glimpse, &times, settings, &mut near),
         _ => Ok(vec![Vec::new(); frames.len()]),
     };
+    drop(turn);
     let mut unseen = Vec::new();
     let inside = inside.unwrap_or_else(|_error| {
         unseen.extend(frames.iter().map(|f| f.number));

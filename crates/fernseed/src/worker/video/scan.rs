@@ -14,7 +14,7 @@ use fernseed_core::policy::AudioPolicy;
 use fernseed_core::time::clock;
 use fernseed_core::track::plan::redactions;
 use fernseed_core::track::scene::SceneDetector;
-use fernseed_core::track::{Track, TrackSettings};
+use fernseed_core::track::{Stray, Track, TrackSettings};
 use fernseed_media::video::{ReadReport, VideoInfo};
 use std::fs::File;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -213,6 +213,26 @@ fn findings(work: &Work<'_>, shown: &Shown, plan: &Plan, tracks: &[Track]) -> Ve
         );
     }
     for track in tracks {
+        // Who is lost at the border has left the picture.
+        let inside = |s: &&Stray| s.rect.scaled(0.5).covered_by(info.size.rect()) > 0.99;
+        for stray in track.strays.iter().filter(inside) {
+            let first = track.points.iter().find(|p| p.seen).map(|p| p.frame);
+            let seconds = stray.frame as f64 / rate.max(1.0);
+            let when = if first == Some(stray.frame) { "before" } else { "after" };
+            let message = format!(
+                "Somebody moves fast and is not seen {when} {}: they may show there beside \
+                 their cover.",
+                clock(seconds)
+            );
+            let place = Place {
+                first_frame: Some(stray.frame),
+                seconds: Some(seconds),
+                ..Place::default()
+            };
+            let finding =
+                Finding::new(FindingCode::LostInMotion, Severity::Notice, message).at(place);
+            out.push(finding);
+        }
         let gap = track.longest_gap as f64 / rate.max(1.0);
         if gap >= LONG_GAP {
             let first = track.points.first().map(|p| p.frame);

@@ -1,0 +1,116 @@
+//! Who may look now: a counting semaphore that lets the earliest in first.
+
+use std::collections::BTreeSet;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// A number of turns that are taken and given back.
+pub(super) struct Turns {
+    state: Mutex<State>,
+    news: Condvar,
+}
+
+struct State {
+    free: usize,
+    /// Who waits, by their place in the clip.
+    waiting: BTreeSet<u64>,
+}
+
+/// A turn that was taken; given back when it is dropped, after a panic too.
+pub(super) struct Turn<'a>(&'a Turns);
+
+impl Turns {
+    /// At least one turn.
+    pub(super) fn new(turns: usize) -> Self {
+        let state = State { free: turns.max(1), waiting: BTreeSet::new() };
+        Self { state: Mutex::new(state), news: Condvar::new() }
+    }
+
+    /// Waits for a turn. Of all who wait the one with the lowest `place`
+    /// goes first; a place must not wait twice at the same time.
+    pub(super) fn take(&self, place: u64) -> Turn<'_> {
+        let mut state = self.state();
+        state.waiting.insert(place);
+        while state.free == 0 || state.waiting.first() != Some(&place) {
+            state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waiting.remove(&place);
+        state.free -= 1;
+        // The next in line may have been woken before this one.
+        if state.free > 0 {
+            self.news.notify_all();
+        }
+        Turn(self)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.state().free += 1;
+        self.0.news.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    #[test]
+    fn no_more_than_the_turns_are_taken_at_a_time() {
+        let turns = Turns::new(2);
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for place in 0..8u64 {
+                let (turns, now, most) = (&turns, &now, &most);
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        let _turn = turns.take(place);
+                        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        std::thread::sleep(Duration::from_micros(50));
+                        now.fetch_sub(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(most.into_inner(), 2);
+        assert_eq!(turns.state().free, 2);
+    }
+
+    #[test]
+    fn the_earliest_goes_first() {
+        let turns = Turns::new(1);
+        let order = Mutex::new(Vec::new());
+        let first = turns.take(0);
+        std::thread::scope(|scope| {
+            for place in [3u64, 1, 2] {
+                let (turns, order) = (&turns, &order);
+                scope.spawn(move || {
+                    let _turn = turns.take(place);
+                    order.lock().unwrap().push(place);
+                });
+            }
+            while turns.state().waiting.len() < 3 {
+                std::thread::yield_now();
+            }
+            drop(first);
+        });
+        assert_eq!(order.into_inner().unwrap(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_panic_gives_the_turn_back() {
+        let turns = Turns::new(1);
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _turn = turns.take(0);
+            panic!("a detector broke");
+        }));
+        assert!(panic.is_err());
+        drop(turns.take(1));
+        assert_eq!(turns.state().free, 1);
+    }
+}
