@@ -55,10 +55,11 @@ mutants: system system-test weights demo-media
 # Every parser against mutants, TIME seconds of processor time for each format
 # or target: `make fuzz TIME=600`. One line per test.
 TIME ?= 20
-fuzz: system-test
+fuzz: system system-test weights
 	FERNSEED_FUZZ_SECONDS=$(TIME) cargo test -p fernseed-scrub --locked --test fuzz_still -- --nocapture
 	FERNSEED_FUZZ_SECONDS=$(TIME) cargo test -p fernseed-scrub --locked --test fuzz_video -- --nocapture
 	FERNSEED_FUZZ_SECONDS=$(TIME) cargo test -p fernseed-scrub --locked --test fuzz_sound -- --nocapture
+	FERNSEED_FUZZ_SECONDS=$(TIME) cargo test -p fernseed --locked --test hostile -- fuzz_
 
 # Licences, sources and bans of all dependencies, in seconds.
 deny:

@@ -82,7 +82,9 @@ sbom() {
     need cargo-cyclonedx 0.5.9
     cargo cyclonedx --format json --manifest-path crates/fernseed/Cargo.toml \
         --override-filename fernseed.cdx
-    mv crates/fernseed/fernseed.cdx.json "${CARGO_TARGET_DIR:-target}/fernseed.cdx.json"
+    # It would name the folder that it was made in.
+    sed "s#$PWD#/fernseed#g" crates/fernseed/fernseed.cdx.json \
+        >"${CARGO_TARGET_DIR:-target}/fernseed.cdx.json"
     find crates -name '*.cdx.json' -delete
     echo "supply: the bill of materials is ${CARGO_TARGET_DIR:-target}/fernseed.cdx.json"
 }

@@ -6,7 +6,7 @@ set -eu
 build="clang libclang-dev pkg-config python3 python3-pip unzip
 libavcodec-dev libavformat-dev libavutil-dev libswscale-dev libswresample-dev"
 # Independent tools that check our outputs.
-test="ffmpeg libimage-exiftool-perl imagemagick strace"
+test="ffmpeg libimage-exiftool-perl imagemagick strace ntfs-3g"
 
 case "${1:-build}" in
 build) wanted=$build ;;

@@ -135,7 +135,7 @@ fn full_disk() {
     let Some(disk) = Disk::new(&out, 400) else { return };
     let full = bench.fernseed(BATCH);
     let (good, other) = outputs(&bench);
-    disk.enlarge(20 << 10);
+    disk.resize(20 << 10);
     let again = bench.fernseed(BATCH);
     let end = (outputs(&bench), states(&bench.path("out")));
     drop(disk);
@@ -176,8 +176,13 @@ impl<'a> Disk<'a> {
         command.output().is_ok_and(|o| o.status.success())
     }
 
-    fn enlarge(&self, kib: u32) {
+    fn resize(&self, kib: u32) {
         assert!(Self::mount(self.at, &format!("remount,size={kib}k")));
+    }
+
+    fn used_kib(&self) -> u32 {
+        let stat = rustix::fs::statvfs(self.at).unwrap();
+        u32::try_from((stat.f_blocks - stat.f_bfree) * stat.f_frsize / 1024).unwrap()
     }
 }
 
@@ -200,7 +205,7 @@ struct Ended {
 /// Runs the batch until so many outputs are there, and kills it; or to its
 /// end.
 fn run_until(bench: &Bench, wanted: Option<usize>, files: u32) -> Ended {
-    let child = spawn(bench, &format!("{BATCH} -q"));
+    let child = spawn(bench, BATCH);
     let mut patience = Patience::with(child.id());
     let mut most = 0;
     let pid = child.id();
@@ -227,20 +232,26 @@ fn run_until(bench: &Bench, wanted: Option<usize>, files: u32) -> Ended {
 fn large_batch() {
     let asked = std::env::var("FERNSEED_FILES").ok().and_then(|v| v.parse().ok());
     let files: u32 = asked.unwrap_or(if whole() { 10_000 } else { 120 });
-    let share = |of: f64| (f64::from(files) * of) as usize;
     let bench = Bench::new();
     pictures(bench.folder(), files, 32);
     let out = bench.path("out");
-    // An output takes a page; some more for the ledger and its log.
-    let disk = Disk::new(&out, files * 4 * 4 / 10 + 300);
+    // An output takes a page, its ledger and the ledger's log some more.
+    let enough = files * 32 + 16_000;
+    let disk = Disk::new(&out, enough);
     let mut peaks = Vec::new();
     let mut states_seen = Vec::new();
-    for step in ["0.15", "full", "0.5", "0.8", "end"] {
-        let wanted = step.parse().ok().map(share);
+    for step in ["kill", "full", "kill", "kill", "end"] {
         if step == "full" && disk.is_none() {
             continue;
         }
+        if let ("full", Some(disk)) = (step, &disk) {
+            // About a quarter of the outputs, and the ledger's log, which
+            // begins anew at 4 MiB.
+            disk.resize(disk.used_kib() + files + (files * 4).min(4200));
+        }
         let before = outputs(&bench).0;
+        // A quarter of what is left.
+        let wanted = (step == "kill").then(|| before + (files as usize - before).div_ceil(4));
         let ended = run_until(&bench, wanted, files);
         let (good, other) = outputs(&bench);
         assert_eq!(other, Vec::<String>::new(), "{step}");
@@ -254,7 +265,7 @@ fn large_batch() {
         if let ("full", Some(disk)) = (step, &disk) {
             assert!(good < files as usize, "the disk was not full");
             assert!(ended.said.contains("not begun"), "the batch went on: {}", ended.said);
-            disk.enlarge(files * 16 + 8000);
+            disk.resize(enough);
         }
         peaks.push(ended.peak);
         states_seen.push((step, good));

@@ -5,7 +5,7 @@ use crate::common::Bench;
 use crate::make::png;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub(crate) const CASES: &[Case] =
@@ -76,37 +76,69 @@ fn guards() {
     println!("{} command lines, 0 originals changed", ARGUMENTS.len());
 }
 
+/// A file system in a file that takes `A.PNG` for `a.png`; unmounted when
+/// dropped.
+struct Folding {
+    at: PathBuf,
+    root: PathBuf,
+    kind: &'static str,
+}
+
+impl Folding {
+    /// ext4 where the kernel folds case, else NTFS by a program in user
+    /// space (Debian's ntfs-3g).
+    fn new(folder: &Path) -> Option<Self> {
+        let (image, at) = (folder.join("image"), folder.join("disk"));
+        std::fs::create_dir(&at).unwrap();
+        let (image, at_word) = (image.to_str().unwrap(), at.to_str().unwrap());
+        std::fs::File::create(image).unwrap().set_len(16 << 20).unwrap();
+        if did(&["mkfs.ext4", "-q", "-O", "casefold", image])
+            && did(&["mount", "-o", "loop", image, at_word])
+        {
+            let root = at.join("folded");
+            std::fs::create_dir(&root).unwrap();
+            let folding = Self { root, kind: "ext4", at: at.clone() };
+            if did(&["chattr", "+F", folding.root.to_str().unwrap()]) {
+                return Some(folding);
+            }
+        }
+        std::fs::File::create(image).unwrap().set_len(16 << 20).unwrap();
+        let mounted = did(&["mkntfs", "-q", "-F", image])
+            && did(&["lowntfs-3g", "-o", "ignore_case", image, at_word]);
+        mounted.then(|| Self { root: at.clone(), at, kind: "NTFS" })
+    }
+}
+
+impl Drop for Folding {
+    fn drop(&mut self) {
+        if !did(&["umount", self.at.to_str().unwrap_or_default()]) {
+            println!("{} is still mounted", self.at.display());
+        }
+    }
+}
+
+fn did(words: &[&str]) -> bool {
+    let done = Command::new(words[0]).args(&words[1..]).output();
+    done.is_ok_and(|o| o.status.success())
+}
+
 /// On a file system that takes `A.PNG` for `a.png`.
 fn folded_case() {
     let folder = tempfile::tempdir().unwrap();
-    let (image, at) = (folder.path().join("image"), folder.path().join("disk"));
-    std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
-    std::fs::create_dir(&at).unwrap();
-    let did = |program: &str, arguments: &[&std::ffi::OsStr]| {
-        Command::new(program).args(arguments).output().is_ok_and(|o| o.status.success())
-    };
-    let made =
-        did("mkfs.ext4", &["-q".as_ref(), "-O".as_ref(), "casefold".as_ref(), image.as_ref()])
-            && did("mount", &["-o".as_ref(), "loop".as_ref(), image.as_ref(), at.as_ref()]);
-    if !made {
+    let Some(disk) = Folding::new(folder.path()) else {
         println!("skipped: no file system that folds case can be mounted here");
         return;
+    };
+    let root = &disk.root;
+    std::fs::write(root.join("photo.png"), png(48, 1)).unwrap();
+    let before = std::fs::read(root.join("photo.png")).unwrap();
+    assert!(std::fs::read(root.join("PHOTO.png")).unwrap() == before, "it folds no case");
+    for output in ["PHOTO.PNG", "Photo.png", "./pHoTo.PnG"] {
+        let mut command = Command::new(crate::common::bench::program());
+        command.args(["redact", "photo.png", "-o", output]).current_dir(root);
+        let run = crate::common::bench::run(&mut command);
+        assert!([2, 5].contains(&run.code), "{output}: exit {}, {}", run.code, run.err);
+        assert!(std::fs::read(root.join("photo.png")).unwrap() == before, "{output}");
     }
-    let root = at.join("folded");
-    std::fs::create_dir(&root).unwrap();
-    if did("chattr", &["+F".as_ref(), root.as_ref()]) {
-        std::fs::write(root.join("photo.png"), png(48, 1)).unwrap();
-        let before = std::fs::read(root.join("photo.png")).unwrap();
-        for output in ["PHOTO.PNG", "Photo.png", "./pHoTo.PnG"] {
-            let mut command = Command::new(crate::common::bench::program());
-            command.args(["redact", "photo.png", "-o", output]).current_dir(&root);
-            let run = crate::common::bench::run(&mut command);
-            assert!([2, 5].contains(&run.code), "{output}: {}", run.err);
-            assert!(std::fs::read(root.join("photo.png")).unwrap() == before, "{output}");
-        }
-        println!("3 spellings on a file system that folds case, 0 originals changed");
-    } else {
-        println!("skipped: this kernel folds no case");
-    }
-    assert!(did("umount", &[at.as_ref()]), "still mounted");
+    println!("3 spellings on {} that folds case, 0 originals changed", disk.kind);
 }

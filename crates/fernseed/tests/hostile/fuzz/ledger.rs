@@ -8,7 +8,7 @@ use fernseed::protocol::OutputFormat;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-const FILES: usize = 300;
+const FILES: usize = 150;
 const SETTINGS: &str = "settings";
 const WORDS: [&str; 5] = ["queued", "working", "published", "held", "failed"];
 
