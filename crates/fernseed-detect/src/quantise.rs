@@ -201,7 +201,7 @@ impl ByteWeights {
 
     /// The same with words as the result, which reach `most` per channel at
     /// least, and what a word means.
-    pub(crate) fn to_words(mut self, most: &[f32]) -> (Self, Words) {
+    pub(crate) fn into_words(mut self, most: &[f32]) -> (Self, Words) {
         let shift: Vec<i32> =
             self.scale.iter().zip(most).map(|(scale, most)| shift(*scale, most / WORD)).collect();
         let unit = self.scale.iter().zip(&shift).map(|(scale, &by)| scale * power(by)).collect();
@@ -273,9 +273,10 @@ impl WordFilter {
     /// or more where that is too little to be told from rounding.
     pub(crate) fn new(layer: &ConvWeights, from: &Words, most: &[f32]) -> (Self, Activations) {
         let channels = layer.bias.len();
+        assert_eq!(most.len(), channels, "depth-wise channels");
         let tap = |tap: usize, channel: usize| layer.weights[tap * channels + channel];
         let (mut units, mut to, mut factor) = (Vec::new(), Vec::new(), Vec::new());
-        for channel in 0..channels {
+        for (channel, &most) in most.iter().enumerate() {
             let taps = (0..9).map(|i| tap(i, channel).abs());
             // No sum of inputs as large as they are meant to be leaves the
             // words, in whatever order it is made.
@@ -283,7 +284,7 @@ impl WordFilter {
                 taps.clone().sum::<f32>() * from.most[channel] + layer.bias[channel].abs();
             let widest = taps.fold(0.0, f32::max) * from.unit[channel];
             let unit = (largest / WORD).max(widest * (ONE / (ONE - 1.0))).max(f32::MIN_POSITIVE);
-            let byte = (most[channel].max(LEAST_SPAN) / 255.0).max(2.0 * unit);
+            let byte = (most.max(LEAST_SPAN) / 255.0).max(2.0 * unit);
             let times = (unit / byte * ONE).ceil().clamp(1.0, ONE - 1.0);
             units.push(times / ONE * byte);
             to.push(255.0 * byte);

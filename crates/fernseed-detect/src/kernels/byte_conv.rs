@@ -381,7 +381,7 @@ unsafe fn end_as_bytes<V: ByteVector, const P: usize, const N: usize>(
         }
         let together = 4 / N;
         let adjacent = row.out_step == N * V::Floats::LANES;
-        if together > 1 && P % together == 0 && adjacent {
+        if together > 1 && P.is_multiple_of(together) && adjacent {
             for p in (0..P).step_by(together) {
                 let mut words = [V::zero(); 2];
                 for (i, word) in words.iter_mut().enumerate() {
@@ -439,7 +439,7 @@ unsafe fn end_as_words<V: ByteVector, const P: usize, const N: usize>(
                     a.pack_sums(b).store(places[p].wrapping_add(n * V::Floats::LANES).cast(), 4);
                 }
             }
-        } else if P % 2 == 0 {
+        } else if P.is_multiple_of(2) {
             for p in (0..P).step_by(2) {
                 let (a, b) = (sums[p][0].shift(shifts[0]), sums[p + 1][0].shift(shifts[0]));
                 a.pack_sums(b).gather(2).store_halves(places[p].cast(), places[p + 1].cast());

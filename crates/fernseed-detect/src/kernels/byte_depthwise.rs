@@ -43,11 +43,13 @@ impl PackedByteDepthwise {
     /// channels are fewer than a register's bytes and do not divide them, or
     /// the result is something else.
     pub(crate) fn new(kernels: Kernels, from: &ByteWeights, stride: usize) -> Self {
-        let Ending::Bytes(shifts, factors) = &from.ending else {
-            panic!("a depth-wise layer of bytes makes bytes");
+        let (shifts, factors): (&[i32], &[i16]) = match &from.ending {
+            Ending::Bytes(shift, factor) => (shift, factor),
+            Ending::Words(_) | Ending::Floats => (&[], &[]),
         };
         let channels = from.scale.len();
         assert_eq!(from.weights.len(), 9 * channels, "depth-wise weights");
+        assert_eq!(shifts.len(), channels, "depth-wise layers make bytes");
         assert!(stride == 1 || stride == 2, "depth-wise stride");
         let lanes = kernels.lanes();
         let block = 4 * lanes;

@@ -76,7 +76,7 @@ fn dense_bytes_are_sums_of_products() {
                     }
                 }
 
-                let (weights, units) = weights.to_words(&vec![3.0; outs]);
+                let (weights, units) = weights.into_words(&vec![3.0; outs]);
                 let conv = PackedByteConv::new(kernels, &weights, segments, true);
                 let stored = conv.columns();
                 let mut words = vec![0; pixels * stored];

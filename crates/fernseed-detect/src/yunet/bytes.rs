@@ -149,7 +149,7 @@ impl ByteUnit {
     ) -> (Self, Activations) {
         let most: Vec<f32> = ranges.words.iter().map(|most| most * MARGIN).collect();
         let dense = ByteWeights::dense(pointwise, from, segments, kernels.adds_pairs(), None);
-        let (dense, words) = dense.to_words(&most);
+        let (dense, words) = dense.into_words(&most);
         let (filter, to) = WordFilter::new(&weights.depthwise, &words, &ranges.filtered);
         let unit = Self {
             pointwise: PackedByteConv::new(kernels, &dense, segments, false),
