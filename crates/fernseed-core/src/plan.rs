@@ -287,6 +287,9 @@ impl Plan {
             if !r.keyframes.iter().all(|k| k.rect.is_proper()) {
                 return fail("a rectangle is empty or not a number");
             }
+            if r.evidence.as_ref().is_some_and(|e| !e.confidence.is_finite()) {
+                return fail("its confidence is not a number");
+            }
         }
         Ok(())
     }

@@ -13,6 +13,9 @@ use fernseed_core::detect::{DetectError, Detection, Detector, Effort};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Called after each run of a network, from whatever thread did it.
+pub type Tick<'a> = &'a (dyn Fn() + Sync);
+
 /// How a [`FaceFinder`] works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FinderConfig {
@@ -65,7 +68,7 @@ impl FaceFinder {
     #[must_use]
     pub fn look(&self, picture: &Picture, looks: &[Look], floor: f32) -> Vec<(Network, FaceBox)> {
         let parts: Vec<Part> = looks.iter().flat_map(|look| look.parts(picture.size())).collect();
-        let runs = self.run_all(&parts, picture, floor);
+        let runs = self.run_all(&parts, picture, floor, &|| {});
         let named = parts
             .iter()
             .zip(runs)
@@ -74,18 +77,23 @@ impl FaceFinder {
     }
 
     /// Runs parts on the configured number of threads; results in the order
-    /// of `parts`, whoever was first.
+    /// of `parts`, whoever was first. `tick` is called after each.
     pub(crate) fn run_all(
         &self,
         parts: &[Part],
         picture: &Picture,
         floor: f32,
+        tick: Tick<'_>,
     ) -> Vec<Vec<FaceBox>> {
         let threads = self.config.threads.min(parts.len());
         let views = SharedViews::of(parts);
-        let run = |index: usize| match views.show(index, self.engine.kernels(), picture) {
-            Some(shown) => parts[index].run(&self.engine, &shown, floor),
-            None => Vec::new(),
+        let run = |index: usize| {
+            let found = match views.show(index, self.engine.kernels(), picture) {
+                Some(shown) => parts[index].run(&self.engine, &shown, floor),
+                None => Vec::new(),
+            };
+            tick();
+            found
         };
         if threads <= 1 {
             return (0..parts.len()).map(run).collect();
@@ -182,19 +190,26 @@ impl FaceFinder {
     ) -> Result<Vec<Detection>, DetectError> {
         not_empty(picture)?;
         let dark = Brightness::sampled(picture).is_dark();
-        let votes = self.votes(picture, &plan::video(look, picture.size(), dark), 0, 1.0);
+        let votes = self.votes(picture, &plan::video(look, picture.size(), dark), 0, 1.0, &|| {});
         Ok(merge(votes, floor))
     }
 
     /// All boxes of some looks as votes; looks are numbered from `first`.
-    fn votes(&self, picture: &Picture, looks: &[Look], first: usize, trust: f32) -> Vec<Vote> {
+    fn votes(
+        &self,
+        picture: &Picture,
+        looks: &[Look],
+        first: usize,
+        trust: f32,
+        tick: Tick<'_>,
+    ) -> Vec<Vote> {
         let parts: Vec<(usize, Part)> = looks
             .iter()
             .enumerate()
             .flat_map(|(i, look)| look.parts(picture.size()).into_iter().map(move |p| (i, p)))
             .collect();
         let only: Vec<Part> = parts.iter().map(|&(_, part)| part).collect();
-        let runs = self.run_all(&only, picture, FLOORS.0.min(FLOORS.1));
+        let runs = self.run_all(&only, picture, FLOORS.0.min(FLOORS.1), tick);
         let mut votes = Vec::new();
         for ((look, part), found) in parts.into_iter().zip(runs) {
             let least = match part.network() {
@@ -219,6 +234,24 @@ impl Detector for FaceFinder {
         effort: Effort,
         floor: f32,
     ) -> Result<Vec<Detection>, DetectError> {
+        self.detect_ticking(picture, effort, floor, &|| {})
+    }
+}
+
+impl FaceFinder {
+    /// [`Detector::detect`] that calls `tick` after each run of a network, as
+    /// a sign of life: a large picture takes many, each a second or less.
+    /// Calls come from whatever thread did the run.
+    ///
+    /// # Errors
+    /// [`DetectError::Size`] if the picture is empty.
+    pub fn detect_ticking(
+        &self,
+        picture: &Picture,
+        effort: Effort,
+        floor: f32,
+        tick: Tick<'_>,
+    ) -> Result<Vec<Detection>, DetectError> {
         not_empty(picture)?;
         let size = picture.size();
         let dark = Brightness::sampled(picture).is_dark();
@@ -229,9 +262,10 @@ impl Detector for FaceFinder {
             Effort::Still => plan::still(size, dark),
             Effort::Audit => plan::audit(size, dark),
         };
-        let mut votes = self.votes(picture, &looks, 0, 1.0);
+        let mut votes = self.votes(picture, &looks, 0, 1.0, tick);
         if merge(votes.clone(), SURE).is_empty() {
-            votes.extend(self.votes(picture, &plan::turned(size), looks.len(), TURNED_TRUST));
+            let turned = plan::turned(size);
+            votes.extend(self.votes(picture, &turned, looks.len(), TURNED_TRUST, tick));
         }
         Ok(merge(votes, floor))
     }

@@ -33,7 +33,7 @@ use fernseed_core::track::plan::covered_rect;
 pub use engine::{Engine, HeadMap};
 pub use face_box::FaceBox;
 pub use feature_map::NetworkInput;
-pub use finder::{FaceFinder, FinderConfig};
+pub use finder::{FaceFinder, FinderConfig, Tick};
 pub use kernels::Backend;
 pub use look::{Look, Network};
 pub use models::models;

@@ -125,7 +125,7 @@ impl FaceFinder {
             }
         }
         let least = FLOORS.1;
-        let runs = self.run_all(&parts, picture, least);
+        let runs = self.run_all(&parts, picture, least, &|| {});
         let votes = parts.iter().zip(runs).flat_map(|(part, found)| {
             // Two windows are one look: they agree about nothing.
             let look = usize::from(part.view().lift);

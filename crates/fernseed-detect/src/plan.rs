@@ -45,17 +45,22 @@ fn halvings(size: Size, start: f32) -> impl Iterator<Item = f32> {
         .take_while(move |scale| side * scale >= SMALLEST_COPY)
 }
 
-/// The first looks at a still picture (the first in full precision, the
-/// others in 8 bits): together less than four times the
+/// The first looks at a still picture: together less than four times the
 /// work of CenterFace at native size, not counting those for dark pictures.
+/// Of large pictures, where a face has pixels enough, all but the first are
+/// in 8 bits.
 pub(crate) fn still(size: Size, dark: bool) -> Vec<Look> {
-    let mut looks =
-        vec![Look::new(CenterFace, 1.0), Look::new(CenterFace, 0.5).fast(), Look::new(YuNet, 1.0)];
-    if size.pixels() > LARGE {
-        looks.push(Look::new(CenterFace, 0.5).turned(FlipHorizontal).fast());
+    let large = size.pixels() > LARGE;
+    let centerface = |scale: f32| {
+        let look = Look::new(CenterFace, scale);
+        if large { look.fast() } else { look }
+    };
+    let mut looks = vec![Look::new(CenterFace, 1.0), centerface(0.5), Look::new(YuNet, 1.0)];
+    if large {
+        looks.push(centerface(0.5).turned(FlipHorizontal));
     } else {
-        looks.push(Look::new(CenterFace, 1.0).turned(FlipHorizontal).fast());
-        looks.push(Look::new(CenterFace, 0.75).fast());
+        looks.push(centerface(1.0).turned(FlipHorizontal));
+        looks.push(centerface(0.75));
     }
     if long_side(size) * 2.0 <= ENLARGE_TO {
         looks.push(Look::new(YuNet, 2.0));
@@ -63,11 +68,11 @@ pub(crate) fn still(size: Size, dark: bool) -> Vec<Look> {
     for scale in halvings(size, 0.5) {
         looks.push(Look::new(YuNet, scale));
         if scale < 0.5 {
-            looks.push(Look::new(CenterFace, scale).fast());
+            looks.push(centerface(scale));
         }
     }
     if dark {
-        looks.push(Look::new(CenterFace, 1.0).lifted().fast());
+        looks.push(centerface(1.0).lifted());
         looks.push(Look::new(YuNet, 1.0).lifted());
     }
     looks

@@ -67,6 +67,7 @@ compile_error!(
 
 pub mod attack;
 mod error;
+mod libraries;
 mod limits;
 pub mod policy;
 mod posture;
@@ -80,6 +81,7 @@ mod worker;
 mod zygote;
 
 pub use error::SandboxError;
+pub use libraries::leave_libraries_out_of_workers;
 pub use limits::{MAX_FILES, WorkerLimits, ZygoteConfig};
 pub use policy::DenyMode;
 pub use posture::{LandlockLayer, LandlockStatus, Level, Posture};

@@ -8,6 +8,7 @@ use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 use std::io;
 use std::os::fd::{FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Temporary copies are made from here on, above every final position.
 const SCRATCH_FD: RawFd = 64;
@@ -88,11 +89,39 @@ pub(crate) enum Forked {
     Child,
 }
 
+/// Set once children get fewer mappings than this process has.
+static PARTS_LEFT_OUT: AtomicBool = AtomicBool::new(false);
+
+/// Leaves a range of mapped library code and data out of forked children.
+///
+/// # Errors
+/// Whatever `madvise` says.
+pub(crate) fn keep_from_children(start: usize, length: usize) -> io::Result<()> {
+    PARTS_LEFT_OUT.store(true, Ordering::Relaxed);
+    let start = std::ptr::with_exposed_provenance_mut(start);
+    // SAFETY: changes nothing in this process. In a child the range is not
+    // mapped, so that whoever uses it there ends with SIGSEGV: the caller
+    // names mappings of shared libraries, which the child has no use for.
+    check(unsafe { libc::madvise(start, length, libc::MADV_DONTFORK) })?;
+    Ok(())
+}
+
 /// Forks. The zygote checks before that it has only one thread.
 ///
 /// # Errors
 /// Whatever `fork` says.
 pub(crate) fn fork() -> io::Result<Forked> {
+    #[cfg(target_env = "gnu")]
+    unsafe extern "C" {
+        /// `fork` without the handlers that libraries registered, which may
+        /// not be there in the child (POSIX.1-2024, glibc 2.34).
+        safe fn _Fork() -> libc::pid_t;
+    }
+    #[cfg(target_env = "gnu")]
+    if PARTS_LEFT_OUT.load(Ordering::Relaxed) {
+        let pid = check(_Fork())?;
+        return Ok(Pid::from_raw(pid).map_or(Forked::Child, Forked::Parent));
+    }
     // SAFETY: the process has a single thread, so no lock can be held by a
     // thread that does not exist in the child.
     let pid = check(unsafe { libc::fork() })?;

@@ -64,6 +64,9 @@ impl Zygote {
         // table entries instead of thousands that every fork has to copy
         // (64 MiB: 1.6 ms instead of 3.5 ms for a worker's round trip).
         command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
+        // All symbols at once, which the libraries of a distribution are built
+        // for anyway: see `libraries`.
+        command.env("LD_BIND_NOW", "1");
         if let Some(value) = std::env::var_os("RUST_BACKTRACE").filter(|_| config.keep_backtrace) {
             command.env("RUST_BACKTRACE", value);
         }

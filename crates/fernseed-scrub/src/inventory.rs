@@ -5,6 +5,7 @@
 //! not understood is listed as such: an unknown block is a finding, not a
 //! thing to skip. Nothing here decides what is removed.
 
+mod archive;
 mod collect;
 mod exif;
 mod exif_tags;
@@ -28,6 +29,8 @@ mod names;
 mod plain;
 mod png;
 mod riff;
+mod sound;
+mod tags;
 mod telemetry;
 mod text;
 mod webp;
@@ -153,6 +156,27 @@ pub fn inventory(file: &mut (impl Read + Seek), len: u64, limits: &InventoryLimi
     out.finish(container)
 }
 
+/// An embedded picture that does not lie in one piece in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Embedded {
+    /// Where in the file's structure, as in [`Item::path`].
+    pub path: String,
+    /// The picture as it is coded.
+    pub data: Vec<u8>,
+}
+
+/// Pictures embedded in the first `len` bytes of `file` that lie there in
+/// pieces, put together: thumbnails of provenance records over several segments
+/// of a JPEG. At most 24, of 32 MiB together. All others stand where their
+/// [`Item::bytes`] say.
+pub fn torn_pictures(file: &mut (impl Read + Seek), len: u64) -> Vec<Embedded> {
+    let limits = InventoryLimits::default();
+    let mut source = Source::new(file, len, limits.max_structure_bytes);
+    let mut out = Collector::new(&limits);
+    formats(&mut source, &mut out);
+    out.pictures()
+}
+
 /// Recognises the container, lists its content, returns its plain name.
 fn formats(source: &mut Source<'_>, out: &mut Collector) -> &'static str {
     let head = source.upto(0, source.len(), 264).unwrap_or_default();
@@ -194,6 +218,20 @@ fn formats(source: &mut Source<'_>, out: &mut Collector) -> &'static str {
     } else if mpegts::packet_size(&head).is_some() {
         mpegts::list(source, out);
         "MPEG transport stream"
+    } else if at(0, b"fLaC") {
+        sound::flac(source, out, 0)
+    } else if at(0, b"OggS") {
+        sound::ogg(source, out)
+    } else if at(0, b"FORM") && (at(8, b"AIFF") || at(8, b"AIFC")) {
+        sound::aiff(source, out)
+    } else if at(0, b"PK\x03\x04") || at(0, b"PK\x05\x06") {
+        archive::zip(source, out)
+    } else if at(257, b"ustar") {
+        archive::tar(source, out)
+    } else if at(0, b"\x1F\x8B\x08") {
+        archive::gzip(source, out)
+    } else if sound::may_be_mp3(&head) {
+        sound::mp3(source, out)
     } else {
         if source.len() > 0 {
             out.note("The format is not known, so nothing can be said about the content.");

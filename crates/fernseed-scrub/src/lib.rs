@@ -25,6 +25,8 @@ mod svg_words;
 
 pub use account::{Accounting, OutputKind, Shows, account};
 pub use against::{Leak, leaks};
-pub use inventory::{Category, Harm, Inventory, InventoryLimits, Item, inventory};
+pub use inventory::{
+    Category, Embedded, Harm, Inventory, InventoryLimits, Item, inventory, torn_pictures,
+};
 pub use link::{LinkFacts, LinkGroup, facts, links};
 pub use strip::{StripError, StripOptions, Stripped, UnknownMember, strip};

@@ -9,6 +9,7 @@
 
 mod common;
 
+use common::mp4::{self, Recipe};
 use fernseed_scrub::against::{Form, Leak, needles, search};
 use fernseed_scrub::link::{Strength, Tie};
 use fernseed_scrub::{LinkFacts, StripOptions, facts, leaks, links, strip};
@@ -173,6 +174,38 @@ fn clean_outputs_hold_nothing() {
     let clean = wav(&[], 4_000_000);
     let found = search(&list, &mut Cursor::new(&clean), clean.len() as u64);
     assert!(found.is_empty(), "{found:?}");
+}
+
+/// Converters leave a second handler in a track, which only says how data is
+/// found. The track is no hidden one for that, and its sample table no secret;
+/// what is hidden is found even where such a table should stand.
+#[test]
+fn a_shown_track_is_no_secret_and_its_tables_hide_nothing() {
+    let hidden = mp4::boxed(b"free", &noise(256, 4711));
+    let handler = [&[0; 4], &b"alis"[..], &[0; 12], b"Alias Data Handler\0"].concat();
+    let original = mp4::build(&Recipe {
+        minf_extra: mp4::full(b"hdlr", 0, &handler),
+        top_extra: hidden.clone(),
+        ..Recipe::default()
+    });
+    let list = needles(&mut Cursor::new(&original), original.len() as u64);
+    let whats: Vec<&str> = list.values.iter().map(|n| n.what.as_str()).collect();
+    assert!(!whats.contains(&"data track"), "{whats:?}");
+    assert_eq!(list.pieces, hidden[..256], "the pieces are those of the hidden block alone");
+
+    let mut out = Cursor::new(Vec::new());
+    let len = original.len() as u64;
+    strip(&mut Cursor::new(&original), len, &mut out, &StripOptions::default()).unwrap();
+    let out = out.into_inner();
+    let against = |output: &[u8]| search(&list, &mut Cursor::new(output), output.len() as u64);
+    assert_eq!(against(&out), []);
+
+    let mut in_table = out.clone();
+    let table = in_table.windows(4).position(|w| w == b"stsz").unwrap() + 16;
+    in_table[table..table + 40].copy_from_slice(&hidden[32..72]);
+    assert!(against(&in_table).iter().any(|l| l.path.ends_with("stsz")), "in a sample table");
+    let behind = [out, hidden].concat();
+    assert!(!against(&behind).is_empty(), "in a box of its own");
 }
 
 fn of(bytes: &[u8]) -> LinkFacts {

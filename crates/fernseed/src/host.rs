@@ -12,6 +12,7 @@ pub mod lock;
 pub mod naming;
 pub mod pool;
 pub mod publish;
+pub mod pulse;
 pub mod resume;
 pub mod sidecars;
 pub mod strip;

@@ -212,8 +212,10 @@ pub enum Task {
     Facts,
 }
 
-/// The long steps of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The long steps of a job, in their order.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Looking for people.
@@ -308,13 +310,14 @@ pub struct Contents {
 /// What a worker tells the host.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Event {
-    /// How far a phase is, in frames.
+    /// How far a phase is: in frames where there are several, in looks at a
+    /// single picture.
     Progress {
         /// The phase.
         phase: Phase,
-        /// Frames done.
+        /// Frames or looks done.
         done: u64,
-        /// Frames in all, if known.
+        /// How many in all, if known.
         total: Option<u64>,
     },
     /// What the source is; sent before the work begins.
@@ -358,12 +361,17 @@ impl Validate for Event {
                     r.keyframes.is_empty()
                         || r.keyframes.windows(2).any(|w| w[0].frame >= w[1].frame)
                         || !r.keyframes.iter().all(|k| k.rect.is_proper())
+                        || r.evidence.as_ref().is_some_and(|e| !e.confidence.is_finite())
                 }) {
                     return Err("a redaction without proper keyframes".to_owned());
                 }
                 Ok(())
             }
-            Self::Findings(list) => bounded(list.len(), "findings"),
+            Self::Findings(list) => {
+                bounded(list.len(), "findings")?;
+                let real = |finding: &Finding| finding.place.is_real();
+                if list.iter().all(real) { Ok(()) } else { Err("a place that is none".to_owned()) }
+            }
             Self::Inventory(inventory) => bounded(inventory.items.len(), "items"),
             Self::Account(contents) => bounded(contents.structures.len(), "structures"),
             Self::Checked(list) => bounded(list.len(), "lines"),

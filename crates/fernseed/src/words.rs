@@ -69,6 +69,46 @@ pub const fn strip_hint(kind: FailureKind) -> &'static str {
 pub const STRIP_NOT_PROTECTED: &str = "Only metadata went. Faces, voices, places and screens \
     in the picture are still there, and so is the trace that a camera's sensor leaves in it.";
 
+/// What stripping one file does not protect against. `format` is what the file
+/// is, in words; `name_kept` says that its name is made from the original's.
+#[must_use]
+pub fn not_protected_by_strip(format: &str, bit_exact: bool, name_kept: bool) -> Vec<String> {
+    let sound_only = format.contains("sound");
+    let still = format.contains("photo") || format.contains("picture");
+    let mut out = Vec::new();
+    if !sound_only {
+        out.push(
+            "What is seen: faces, bodies, places, number plates, papers and screens are as they \
+             were (`fernseed redact` hides faces)."
+                .to_owned(),
+        );
+    }
+    if !still {
+        out.push("Voices and noises: the sound is as it was.".to_owned());
+    }
+    if !sound_only {
+        out.push(
+            "The camera: its sensor leaves a trace in every picture (PRNU) that is not removed."
+                .to_owned(),
+        );
+    }
+    out.push(if bit_exact {
+        "The encoder: how picture or sound were coded tells of the program or device that did \
+         it (`fernseed audit --link` shows which files share such traces)."
+            .to_owned()
+    } else {
+        "The first encoder: traces of it may survive being coded again.".to_owned()
+    });
+    if name_kept {
+        out.push("The name: it is made from the original's (--rename gives a random one).".into());
+    }
+    out.push(
+        "The time of this work: the file system keeps it beside the neutral date of the file."
+            .to_owned(),
+    );
+    out
+}
+
 /// What redacting faces does not protect against.
 #[must_use]
 pub fn not_protected(kind: MediaKind, voices_kept: bool) -> Vec<String> {

@@ -28,7 +28,8 @@ use std::fs::File;
 /// What every worker shares, made once in the fork server before any file is
 /// opened and inherited copy-on-write.
 pub struct Prepared {
-    finder: FaceFinder,
+    /// `None` where no worker decodes anything.
+    finder: Option<FaceFinder>,
 }
 
 impl Prepared {
@@ -39,7 +40,19 @@ impl Prepared {
     pub fn new() -> Result<Self, String> {
         let config = fernseed_detect::FinderConfig::default();
         let finder = FaceFinder::new(config).map_err(|e| e.to_string())?;
-        Ok(Self { finder })
+        Ok(Self { finder: Some(finder) })
+    }
+
+    /// For roles that run no decoder ([`Role::decodes`]): no weights, and the
+    /// codecs are left out of the workers' memory.
+    ///
+    /// # Errors
+    /// A sentence about what the system refused.
+    pub fn for_reading() -> Result<Self, String> {
+        match fernseed_sandbox::leave_libraries_out_of_workers() {
+            Ok(_count) => Ok(Self { finder: None }),
+            Err(error) => Err(format!("cannot leave libraries out of workers: {error}")),
+        }
     }
 }
 
@@ -77,8 +90,13 @@ fn perform(
             Failure::new(FailureKind::Internal, format!("the worker was not given {what}"))
         })
     };
-    let finder = &prepared.finder;
-    match (Role::from_u8(role), task) {
+    let role = Role::from_u8(role);
+    let finder = match (&prepared.finder, role) {
+        (Some(finder), _) => finder,
+        (None, Some(role)) if !role.decodes() => return read(role, &mut file, task, outbox),
+        (None, _) => return Err(unfit()),
+    };
+    match (role, task) {
         (Some(Role::Redact), Task::Redact { policy, output }) => {
             let work = probe::Work { finder, policy: &policy, output: &output, outbox };
             let (input, out) = (file("its input")?, file("its output")?);
@@ -106,26 +124,43 @@ fn perform(
             let job = audit::Audit { finder, plan: plan.as_ref(), threshold, threads, outbox };
             audit::run(&job, finished, original)
         }
-        (Some(Role::Inspect), Task::Inspect) => inspect::run(file("its input")?, outbox),
-        (Some(Role::Facts), Task::Facts) => inspect::facts(file("its input")?, outbox),
-        (Some(Role::Strip), Task::Strip { options }) => {
-            strip::run(file("its input")?, file("its output")?, &options, outbox)
-        }
         (Some(Role::Reencode), Task::Reencode { output }) => {
             let policy = reencode::nothing_hidden();
             let work = probe::Work { finder, policy: &policy, output: &output, outbox };
             let (input, out) = (file("its input")?, file("its output")?);
             reencode::run(&work, input, file("its input for the second pass")?, out)
         }
-        (Some(Role::Check), Task::Check { with_original }) => {
+        (Some(role), task) => read(role, &mut file, task, outbox),
+        (None, _) => Err(unfit()),
+    }
+}
+
+/// The roles that run no decoder.
+fn read(
+    role: Role,
+    file: &mut dyn FnMut(&str) -> Result<File, Failure>,
+    task: Task,
+    outbox: &Outbox,
+) -> Result<(), Failure> {
+    match (role, task) {
+        (Role::Inspect, Task::Inspect) => inspect::run(file("its input")?, outbox),
+        (Role::Facts, Task::Facts) => inspect::facts(file("its input")?, outbox),
+        (Role::Strip, Task::Strip { options }) => {
+            strip::run(file("its input")?, file("its output")?, &options, outbox)
+        }
+        (Role::Check, Task::Check { with_original }) => {
             let finished = file("the finished file")?;
             let original = with_original.then(|| file("the original")).transpose()?;
             check::run(finished, original, outbox)
         }
-        (Some(Role::Attack), Task::Attack) => {
+        (Role::Attack, Task::Attack) => {
             let results = fernseed_sandbox::attack::run_all();
             outbox.send(Event::Attack(results)).map_err(outbox::gone)
         }
-        _ => Err(Failure::new(FailureKind::Internal, "the task does not fit the worker's role")),
+        _ => Err(unfit()),
     }
+}
+
+fn unfit() -> Failure {
+    Failure::new(FailureKind::Internal, "the task does not fit the worker's role")
 }

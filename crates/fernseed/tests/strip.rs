@@ -71,6 +71,14 @@ fn metadata_goes_and_the_picture_stays() {
         assert_eq!(line["stripped"]["bit_exact"], true);
         assert!(!line["stripped"]["checked"].as_array().unwrap().is_empty());
         assert!(!line["metadata_dropped"].as_array().unwrap().is_empty());
+        let left: Vec<_> = line["not_protected"].as_array().unwrap().iter().collect();
+        for topic in ["What is seen:", "The camera:", "The encoder:", "The name:", "The time"] {
+            assert!(
+                left.iter().any(|l| l.as_str().unwrap().starts_with(topic)),
+                "{topic} {left:?}"
+            );
+        }
+        assert!(!left.iter().any(|l| l.as_str().unwrap().contains("Voices")), "{left:?}");
         assert!(!line.to_string().contains(CANARY), "values of metadata: {line}");
 
         assert_no_canary(&bench.read(&output), &output);
@@ -130,6 +138,7 @@ fn names_and_places_of_outputs() {
     let lines = bench.fernseed("strip in -o random --rename --json").expect(0).json();
     let names: Vec<_> = lines.iter().filter_map(|l| l["output"].as_str()).collect();
     assert_eq!(names.len(), 2, "{lines:?}");
+    assert!(!lines[0]["not_protected"].to_string().contains("The name:"), "{}", lines[0]);
     for name in names {
         let (stem, extension) = name.split_once('.').unwrap();
         assert_eq!((stem.len(), extension), (8, "jpg"), "{name}");
@@ -177,6 +186,7 @@ fn what_cannot_stay_is_coded_again() {
     let line = bench.fernseed("strip photo.jpg --json").expect(0).json().remove(0);
     assert_keeps_to("report", Some("FileReport"), &line);
     assert_eq!(line["stripped"]["bit_exact"], false);
+    assert!(line["not_protected"].to_string().contains("The first encoder:"), "{line}");
     assert!(line["stripped"]["reason"].as_str().is_some_and(|r| r.contains("profile")), "{line}");
     assert_no_canary(&bench.read("photo.stripped.jpg"), "the output");
     assert_eq!(bench.read("photo.jpg"), before);
@@ -226,6 +236,7 @@ fn video_keeps_its_frames() {
     let bench = Bench::with(&clip, "clip.mp4");
     let line = bench.fernseed("strip clip.mp4 --json").expect(0).json().remove(0);
     assert_eq!(line["stripped"]["bit_exact"], true, "{line}");
+    assert!(line["not_protected"].to_string().contains("Voices"), "{line}");
     assert_no_canary(&bench.read("clip.stripped.mp4"), "the output");
     let digest = |name: &str| {
         let run = Command::new("ffmpeg")

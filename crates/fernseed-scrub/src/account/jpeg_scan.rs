@@ -7,11 +7,19 @@
 use crate::bytes::part;
 use crate::source::Source;
 
-/// A Huffman table as a lookup by the next 16 bits.
+/// Bits that the first lookup takes at once.
+const QUICK: usize = 10;
+
+/// A Huffman table: codes of up to ten bits by lookup, longer ones by
+/// searching the ranges of 16 bits that begin with them. Small on purpose:
+/// four tables of 2^16 entries cost more to fill than a small photo to walk.
 #[derive(Debug)]
 pub(super) struct Huffman {
-    /// `length << 8 | symbol`; zero where no code begins so.
+    /// `length << 8 | symbol` by the next ten bits; zero where no code of
+    /// that length begins so.
     lookup: Vec<u16>,
+    /// `(one past the last 16 bits, length << 8 | symbol)`, rising.
+    long: Vec<(usize, u16)>,
 }
 
 impl Huffman {
@@ -24,19 +32,39 @@ impl Huffman {
         if class > 1 || id > 3 || total > 256 {
             return None;
         }
-        let mut lookup = vec![0u16; 1 << 16];
+        let mut lookup = vec![0u16; 1 << QUICK];
+        let mut long = Vec::new();
         let (mut code, mut next) = (0usize, 0usize);
         for (length, &count) in (1usize..=16).zip(counts) {
             for _ in 0..count {
                 let first = code << (16 - length);
                 let entry = (length as u16) << 8 | u16::from(*symbols.get(next)?);
-                lookup.get_mut(first..first + (1 << (16 - length)))?.fill(entry);
+                let end = first + (1 << (16 - length));
+                if end > 1 << 16 {
+                    return None;
+                }
+                if length <= QUICK {
+                    lookup.get_mut(first >> (16 - QUICK)..end >> (16 - QUICK))?.fill(entry);
+                } else {
+                    long.push((end, entry));
+                }
                 code += 1;
                 next += 1;
             }
             code <<= 1;
         }
-        Some((class, id, Self { lookup }, 17 + total))
+        Some((class, id, Self { lookup, long }, 17 + total))
+    }
+
+    /// The code that the 16 bits in `window` begin with.
+    #[inline]
+    fn entry(&self, window: usize) -> Option<u16> {
+        match self.lookup.get(window >> (16 - QUICK)) {
+            Some(&entry) if entry > 0 => Some(entry),
+            // Codes rise with their length: what is no short code lies above
+            // all short ones, so that the ranges need no beginnings.
+            _ => self.long.get(self.long.partition_point(|l| l.0 <= window)).map(|l| l.1),
+        }
     }
 }
 
@@ -199,6 +227,19 @@ impl<'s, 'f> Bits<'s, 'f> {
 
     fn refill(&mut self) {
         while self.count <= 48 && !self.stopped {
+            // Four bytes at once as long as none of them is special.
+            if self.count <= 32
+                && let Some(&[a, b, c, d]) = self.buffer.get(self.next..self.next + 4)
+                && a != 0xFF
+                && b != 0xFF
+                && c != 0xFF
+                && d != 0xFF
+            {
+                self.bits = self.bits << 32 | u64::from(u32::from_be_bytes([a, b, c, d]));
+                self.count += 32;
+                self.next += 4;
+                continue;
+            }
             let taken = match self.look(0) {
                 Some(0xFF) => match self.look(1) {
                     Some(0) => {
@@ -223,6 +264,7 @@ impl<'s, 'f> Bits<'s, 'f> {
     }
 
     /// `n` bits, at most 16.
+    #[inline]
     fn take(&mut self, n: u32) -> Option<u32> {
         if self.count < n {
             self.refill();
@@ -231,6 +273,7 @@ impl<'s, 'f> Bits<'s, 'f> {
         Some((self.bits >> self.count) as u32 & ((1 << n) - 1))
     }
 
+    #[inline]
     fn symbol(&mut self, table: &Huffman) -> Option<u8> {
         if self.count < 16 {
             self.refill();
@@ -240,12 +283,8 @@ impl<'s, 'f> Bits<'s, 'f> {
         } else {
             self.bits << (16 - self.count)
         };
-        let entry = *table.lookup.get((window & 0xFFFF) as usize)?;
-        let length = u32::from(entry >> 8);
-        if length == 0 {
-            return None;
-        }
-        self.count = self.count.checked_sub(length)?;
+        let entry = table.entry((window & 0xFFFF) as usize)?;
+        self.count = self.count.checked_sub(u32::from(entry >> 8))?;
         Some(entry as u8)
     }
 

@@ -1,10 +1,13 @@
 //! Gathers items under the bounds of one inventory.
 
 use super::text::printable;
-use super::{Category, Harm, Inventory, InventoryLimits, Item};
+use super::{Category, Embedded, Harm, Inventory, InventoryLimits, Item};
 
 /// Longest path kept, in characters.
 const MAX_PATH: usize = 160;
+/// Most embedded pictures kept, and most bytes of them.
+const MAX_PICTURES: usize = 24;
+const MAX_KEPT: usize = 32 << 20;
 /// Most notes kept.
 const MAX_NOTES: usize = 100;
 
@@ -17,6 +20,9 @@ pub(super) struct Collector {
     /// Bytes of picture data that may be passed over.
     pub(super) scan: u64,
     dropped: u64,
+    /// Pictures that lie in pieces, while they are wanted.
+    pictures: Vec<Embedded>,
+    gathering: bool,
     /// How deep files inside files are nested.
     depth: u32,
 }
@@ -29,6 +35,8 @@ impl Collector {
             max_items: limits.max_items,
             scan: limits.max_scan_bytes,
             dropped: 0,
+            pictures: Vec::new(),
+            gathering: false,
             depth: 0,
         }
     }
@@ -54,6 +62,25 @@ impl Collector {
             bytes,
             severity,
         });
+    }
+
+    /// From now on pictures do or do not lie in one piece in the file.
+    pub(super) const fn gather_pictures(&mut self, in_pieces: bool) {
+        self.gathering = in_pieces;
+    }
+
+    /// Keeps an embedded picture, if it lies in pieces.
+    pub(super) fn picture(&mut self, path: &str, data: &[u8]) {
+        let kept: usize = self.pictures.iter().map(|p| p.data.len()).sum();
+        if self.gathering && self.pictures.len() < MAX_PICTURES && kept + data.len() <= MAX_KEPT {
+            let path = printable(path, MAX_PATH);
+            self.pictures.push(Embedded { path, data: data.to_vec() });
+        }
+    }
+
+    /// The pictures kept.
+    pub(super) fn pictures(self) -> Vec<Embedded> {
+        self.pictures
     }
 
     /// True once no further item is kept.

@@ -13,9 +13,18 @@ struct Gathered {
     profile: Vec<(u8, Vec<u8>)>,
     /// Chunks of an extended XMP packet: `(offset, bytes)`.
     xmp: Vec<(u32, Vec<u8>)>,
-    /// JUMBF boxes by their number: bytes without the repeated header.
-    jumbf: Vec<(u16, Vec<u8>)>,
+    /// JUMBF boxes by their number.
+    jumbf: Vec<Jumbf>,
     kept: usize,
+}
+
+/// A JUMBF box of one or several segments.
+struct Jumbf {
+    number: u16,
+    /// Without the header that every segment repeats.
+    data: Vec<u8>,
+    /// Where it stands, as long as it stands in one piece.
+    place: Option<(u64, u64)>,
 }
 
 /// Most bytes gathered for chunked blocks.
@@ -191,9 +200,15 @@ fn segment(
             if let Some(data) = body.get(skip..)
                 && gathered.room(data.len())
             {
-                match gathered.jumbf.iter_mut().find(|(n, _)| *n == instance) {
-                    Some((_, whole)) => whole.extend_from_slice(data),
-                    None => gathered.jumbf.push((instance, data.to_vec())),
+                match gathered.jumbf.iter_mut().find(|j| j.number == instance) {
+                    Some(whole) => {
+                        whole.data.extend_from_slice(data);
+                        whole.place = None;
+                    }
+                    None => {
+                        let data = data.to_vec();
+                        gathered.jumbf.push(Jumbf { number: instance, data, place });
+                    }
                 }
             }
         }
@@ -223,8 +238,11 @@ fn finish(out: &mut Collector, mut gathered: Gathered) {
     if !gathered.xmp.is_empty() {
         xmp::list(&join(gathered.xmp), out, "APP1/ExtendedXMP", None);
     }
-    for (_, data) in gathered.jumbf {
-        jumbf::list(&data, out, "APP11/JUMBF", None);
+    for Jumbf { data, place, .. } in gathered.jumbf {
+        // Pictures torn into segments cannot be cut out of the file.
+        out.gather_pictures(place.is_none());
+        jumbf::list(&data, out, "APP11/JUMBF", place);
+        out.gather_pictures(false);
     }
 }
 

@@ -60,6 +60,7 @@ fn content(kind: &[u8], body: &[u8], out: &mut Collector, path: &str, label: &st
         b"bidb" if label.contains("thumbnail") => {
             let what = "thumbnail (a small copy of an earlier version)";
             out.add((Category::Preview, Harm::High), what, &value, path, None);
+            out.picture(path, body);
         }
         b"cbor" | b"json" => {
             if label.starts_with("c2pa.signature") {

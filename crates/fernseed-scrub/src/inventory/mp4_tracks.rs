@@ -131,7 +131,9 @@ fn handler(source: &mut Source<'_>, out: &mut Collector, track: &mut Track, b: B
     if part(&body, 4, 4) == Some(b"dhlr") {
         return;
     }
-    if let Some(kind) = part(&body, 8, 4).and_then(|k| k.try_into().ok()) {
+    // Converters copy it without saying that it is one.
+    let of_data = path.contains("/minf/");
+    if let (Some(kind), false) = (part(&body, 8, 4).and_then(|k| k.try_into().ok()), of_data) {
         track.handler = kind;
     }
     let name = body.get(24..).unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::collect::Collector;
 use super::names;
 use super::text::{decode, size};
-use super::{Category, Harm, exif, xmp};
+use super::{Category, Harm, exif, tags, xmp};
 use crate::bytes::{fourcc, le32, part};
 use crate::source::Source;
 
@@ -149,8 +149,10 @@ fn chunks(
             }
             b"bext" => bext(source, out, c, &name),
             b"id3 " | b"ID3 " => {
-                let what = "title, author and other tags (ID3)";
-                out.add((Category::People, Harm::Medium), what, &size(length), &name, place);
+                if tags::id3v2(source, out, c.body).is_none() {
+                    let what = "title, author and other tags (ID3)";
+                    out.add((Category::People, Harm::Medium), what, &size(length), &name, place);
+                }
             }
             kind => {
                 let known = INFO.iter().find(|(k, _)| *k == kind);

@@ -114,6 +114,19 @@ fn one(run: u64, data: &[u8], original: &[u8]) -> Done {
     done
 }
 
+/// Puts one kept input through the same.
+///
+/// # Panics
+/// If it breaks something, is not stable or is slow.
+pub fn replay(name: &str, data: &[u8]) {
+    let start = processor_time();
+    let done = one(0, data, data);
+    let took = processor_time() - start;
+    println!("{name}: {done:?}, {} ms", took.as_millis());
+    assert!(!done.unstable, "{name}: strip of strip differs");
+    assert!(took < SLOW, "{name}: took {took:?}");
+}
+
 /// Fuzzes one format: first the seeds as they are, then what `mutate` makes
 /// of them, for `seconds` of processor time unless the environment says
 /// otherwise. Prints the counts. At most `unstable` of a thousand stripped

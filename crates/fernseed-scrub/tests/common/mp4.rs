@@ -33,6 +33,8 @@ pub struct Recipe {
     pub moov_extra: Vec<u8>,
     pub trak_extra: Vec<u8>,
     pub stbl_extra: Vec<u8>,
+    /// Put before the others.
+    pub minf_extra: Vec<u8>,
     pub top_extra: Vec<u8>,
     pub avcc_extra: Vec<u8>,
     /// Further sequence and picture parameter sets.
@@ -144,7 +146,7 @@ fn movie(recipe: &Recipe, sizes: &[u32], offset: u32) -> Vec<u8> {
         recipe.stbl_extra.clone(),
     ]
     .concat();
-    let minf = [vmhd, dinf, boxed(b"stbl", &stbl)].concat();
+    let minf = [recipe.minf_extra.clone(), vmhd, dinf, boxed(b"stbl", &stbl)].concat();
     let mdia = [mdhd, hdlr, boxed(b"minf", &minf)].concat();
     let trak =
         [tkhd, boxed(b"edts", &elst), boxed(b"mdia", &mdia), recipe.trak_extra.clone()].concat();

@@ -53,7 +53,9 @@ fn real(path: &Path) -> PathBuf {
 pub(crate) fn ledger(to: &Destination, settings: &str, names: bool) -> Result<Ledger, Problem> {
     let folder = to.folder().ok_or_else(|| Problem::usage("--resume needs a folder with -o"))?;
     Ledger::open(folder, settings, names).map_err(|e| match e {
-        LedgerError::OtherSettings(_) | LedgerError::Foreign(_) => Problem::usage(e),
+        LedgerError::OtherSettings(_) | LedgerError::Foreign(_) | LedgerError::Damaged(_) => {
+            Problem::usage(e)
+        }
         other => Problem::io(other),
     })
 }

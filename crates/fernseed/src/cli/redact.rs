@@ -18,7 +18,7 @@ use fernseed::protocol::OutputOptions;
 use fernseed::report::{FileReport, ModelUsed, REPORT_VERSION, Report, Status};
 use fernseed_core::plan::KeptSpan;
 use fernseed_core::policy::{AudioPolicy, Policy};
-use fernseed_sandbox::Level;
+use fernseed_sandbox::{Level, SandboxError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -183,20 +183,19 @@ fn lone_input(path: &Path, to: &Destination) -> Result<Input, Problem> {
 
 /// Workers for everything.
 pub(crate) fn start_workers() -> Result<Workers, Problem> {
-    start(Level::B)
+    let interrupt = Interrupt::install().map_err(Problem::io)?;
+    Workers::start(interrupt, Level::B).map_err(cannot_start)
 }
 
 /// Workers that mostly read structure, in safe Rust: they may run where
 /// decoders may not.
 pub(crate) fn start_readers() -> Result<Workers, Problem> {
-    start(Level::C)
+    let interrupt = Interrupt::install().map_err(Problem::io)?;
+    Workers::start_reading(interrupt, Level::C).map_err(cannot_start)
 }
 
-fn start(least: Level) -> Result<Workers, Problem> {
-    let interrupt = Interrupt::install().map_err(Problem::io)?;
-    Workers::start(interrupt, least).map_err(|e| {
-        Problem::io(format!("cannot start the sandboxed worker: {e}; see `fernseed doctor`"))
-    })
+fn cannot_start(error: SandboxError) -> Problem {
+    Problem::io(format!("cannot start the sandboxed worker: {error}; see `fernseed doctor`"))
 }
 
 fn policy(args: &PolicyArgs, out: &Terminal) -> Result<Policy, Problem> {

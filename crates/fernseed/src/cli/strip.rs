@@ -38,7 +38,9 @@ pub(crate) fn strip(args: &StripArgs, out: &Terminal) -> Result<Exit, Problem> {
         create_folders(&collected.inputs).map_err(Problem::io)?;
     }
     let inputs = collected.inputs;
-    let jobs = jobs(args.jobs, inputs.len());
+    // Twice as many as cores: half the time of a file goes into waiting for
+    // the disk to have it.
+    let jobs = jobs(Some(args.jobs.unwrap_or_else(|| 2 * cores())), inputs.len());
     let settings = settings(args, jobs);
     let workers = start_readers()?;
     let sidecars = Sidecars::default();
@@ -150,6 +152,10 @@ fn lines(name: &str, report: &FileReport, verbose: bool) -> Vec<String> {
         }
     }
     out.extend(finding_lines(report, verbose));
+    if !report.not_protected.is_empty() && verbose {
+        out.push("  Not protected:".to_owned());
+        out.extend(report.not_protected.iter().map(|l| format!("    {l}")));
+    }
     if let (Some(strip), true) = (&report.stripped, verbose) {
         out.extend(strip.checked.iter().map(|c| format!("  checked: {c}")));
     }

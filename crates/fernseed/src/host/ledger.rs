@@ -128,6 +128,13 @@ pub enum LedgerError {
     /// Something else has the ledger's name.
     #[error("{} is not a ledger of this version of fernseed; move it away", .0.display())]
     Foreign(PathBuf),
+    /// What it says cannot be relied on.
+    #[error(
+        "the ledger {} is damaged; choose another folder with -o, or move the ledger away and \
+         with it the outputs that it counted",
+        .0.display()
+    )]
+    Damaged(PathBuf),
     /// The batch was begun with other settings.
     #[error(
         "the batch in {} was begun with other settings; use the same, or choose another folder \

@@ -125,6 +125,12 @@ fn attempt(
             }
         },
     };
+    if let Some(output) = &report.output {
+        let stem = input.path.file_stem().unwrap_or_default().to_string_lossy();
+        let format = report.format.as_deref().unwrap_or_default();
+        report.not_protected =
+            words::not_protected_by_strip(format, strip.bit_exact, output.contains(&*stem));
+    }
     report.stripped = Some(strip);
     outcome
 }

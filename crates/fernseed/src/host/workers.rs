@@ -3,25 +3,22 @@
 use super::interrupt::Interrupt;
 use super::ledger::LedgerError;
 use super::publish::Made;
+use super::pulse::{Lost, Patience, Pulse};
 use crate::protocol::{
     Contents, Event, Failure, FailureKind, OutputFormat, Phase, Role, SourceFacts, Task,
 };
 use fernseed_core::finding::Finding;
-use fernseed_core::plan::{Plan, Redaction};
+use fernseed_core::plan::{MediaKind, Plan, Redaction};
 use fernseed_sandbox::attack::AttackResult;
 use fernseed_sandbox::{
     Level, MAX_PLAN_MESSAGE, Posture, SandboxError, WorkerLimits, Zygote, ZygoteConfig, printable,
 };
 use fernseed_scrub::{Inventory, LinkFacts, Stripped};
 use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A worker that says nothing for this long is taken for stuck.
-const SILENCE: Duration = Duration::from_secs(180);
-/// How long a worker may take to end after it said that it is done. Freeing
-/// the memory of a large picture takes a moment.
-const LEAVING: Duration = Duration::from_secs(20);
 /// Most findings, and most messages that are not progress, of one worker.
 /// Together they bound what a worker can make the host remember.
 const MAX_FINDINGS: usize = 10_000;
@@ -35,9 +32,30 @@ const MAX_TEXT: usize = 400;
 #[derive(Debug)]
 pub struct Workers {
     zygote: Zygote,
+    /// Started by the first role that decodes, where `zygote` only reads.
+    decoding: Option<Decoding>,
     interrupt: Interrupt,
-    silence: Duration,
-    leaving: Duration,
+    patience: Patience,
+}
+
+/// How to start a fork server for roles that decode, and the one started.
+#[derive(Debug)]
+struct Decoding {
+    program: PathBuf,
+    config: ZygoteConfig,
+    started: Mutex<Option<Arc<Zygote>>>,
+}
+
+impl Decoding {
+    fn zygote(&self) -> Result<Arc<Zygote>, SandboxError> {
+        // A panic cannot leave this half done.
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(zygote) = &*started {
+            return Ok(Arc::clone(zygote));
+        }
+        let zygote = Arc::new(Zygote::start(&self.program, &["zygote"], self.config)?);
+        Ok(Arc::clone(started.insert(zygote)))
+    }
 }
 
 /// Everything a worker said until it was done.
@@ -172,14 +190,28 @@ impl Workers {
     ) -> Result<Self, SandboxError> {
         let config = ZygoteConfig { minimum: least, ..ZygoteConfig::default() };
         let zygote = Zygote::start(program, &["zygote"], config)?;
-        Ok(Self { zygote, interrupt, silence: SILENCE, leaving: LEAVING })
+        Ok(Self { zygote, decoding: None, interrupt, patience: Patience::default() })
     }
 
-    /// The same, but workers may be silent, or linger after their end, no
-    /// longer than this.
+    /// Starts a fork server for roles that only read ([`Role::decodes`]): it
+    /// loads no weights, and its workers are forked in a third of the time,
+    /// without the codecs. One for the other roles is started when the first
+    /// of them is needed.
+    ///
+    /// # Errors
+    /// [`SandboxError`] if it cannot be started.
+    pub fn start_reading(interrupt: Interrupt, least: Level) -> Result<Self, SandboxError> {
+        let program = std::env::current_exe()?;
+        let config = ZygoteConfig { minimum: least, ..ZygoteConfig::default() };
+        let zygote = Zygote::start(&program, &["zygote", "reading"], config)?;
+        let decoding = Some(Decoding { program, config, started: Mutex::new(None) });
+        Ok(Self { zygote, decoding, interrupt, patience: Patience::default() })
+    }
+
+    /// The same with workers that may take so long.
     #[must_use]
-    pub fn with_patience(self, patience: Duration) -> Self {
-        Self { silence: patience, leaving: patience, ..self }
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
     }
 
     /// Process id of the fork server, under which all workers are.
@@ -206,7 +238,14 @@ impl Workers {
         limits: WorkerLimits,
         listener: &mut dyn Listener,
     ) -> Result<Said, WorkerError> {
-        let mut worker = self.zygote.spawn_worker(role as u8, files, limits).map_err(misbehaved)?;
+        let spawned = match &self.decoding {
+            Some(decoding) if role.decodes() => {
+                let zygote = decoding.zygote().map_err(WorkerError::Sandbox)?;
+                zygote.spawn_worker(role as u8, files, limits)
+            }
+            _ => self.zygote.spawn_worker(role as u8, files, limits),
+        };
+        let mut worker = spawned.map_err(misbehaved)?;
         let posture = worker.posture().clone();
         if role.decodes() {
             // Before the task: the worker has not opened its files yet.
@@ -214,32 +253,34 @@ impl Workers {
         }
         let mut said = Said { posture: Some(posture), ..Said::default() };
         worker.control().send(task).map_err(misbehaved)?;
-        let mut heard = Instant::now();
-        let mut furthest = None;
+        let mut pulse = Pulse::new(self.patience, may_be_a_picture(role, task), Instant::now());
         let mut events = 0;
         loop {
             if self.interrupt.is_set() {
                 return Err(WorkerError::Interrupted);
             }
+            if let Some(lost) = pulse.lost(Instant::now()) {
+                return Err(WorkerError::Misbehaved(
+                    match lost {
+                        Lost::Silent => "has not got any further for minutes",
+                        Lost::Endless => "does not come to an end",
+                    }
+                    .to_owned(),
+                ));
+            }
             let event = match worker.recv_up_to::<Event>(Instant::now() + POLL, MAX_PLAN_MESSAGE) {
                 Ok(event) => event.validate().map_err(|e| {
                     WorkerError::Misbehaved(format!("sent nonsense ({})", printable(&e, 100)))
                 })?,
-                Err(SandboxError::DeadlinePassed) if heard.elapsed() < self.silence => continue,
+                Err(SandboxError::DeadlinePassed) => continue,
                 Err(error) => return Err(misbehaved(error)),
             };
             if let Event::Progress { phase, done, total } = event {
-                // Only what goes forward counts as a sign of life.
-                if furthest.is_none_or(|(at, most)| at != phase || done > most) {
-                    furthest = Some((phase, done));
-                    heard = Instant::now();
-                } else if heard.elapsed() >= self.silence {
-                    return Err(misbehaved(SandboxError::DeadlinePassed));
-                }
+                pulse.progress(phase, done, Instant::now());
                 listener.progress(phase, done, total);
                 continue;
             }
-            heard = Instant::now();
+            pulse.message(Instant::now());
             events += 1;
             if events > MAX_EVENTS {
                 return Err(WorkerError::Misbehaved("does not stop talking".to_owned()));
@@ -248,6 +289,9 @@ impl Workers {
                 Event::Progress { .. } => {}
                 Event::Source(mut facts) => {
                     facts.format = printable(&facts.format, MAX_TEXT);
+                    if facts.kind != MediaKind::Still {
+                        pulse.is_moving();
+                    }
                     let flow = listener.source(&facts);
                     said.source = Some(facts);
                     if flow == Flow::Stop {
@@ -291,7 +335,7 @@ impl Workers {
                 Event::Done => {
                     // What it wrote is final only once it is dead, and who
                     // dies badly was not done.
-                    let end = worker.wait_until(Instant::now() + self.leaving);
+                    let end = worker.wait_until(Instant::now() + self.patience.leaving);
                     return match end.map_err(misbehaved)? {
                         status if status.success() => Ok(said),
                         status => Err(WorkerError::Misbehaved(format!("ended badly ({status})"))),
@@ -303,6 +347,19 @@ impl Workers {
                 }
             }
         }
+    }
+}
+
+/// True if, before the worker has said what its input is, it may be a single
+/// picture.
+fn may_be_a_picture(role: Role, task: &Task) -> bool {
+    match task {
+        Task::Audit { plan: Some(plan), .. } | Task::Apply { plan, .. } => {
+            plan.source.kind == MediaKind::Still
+        }
+        // An audit without a plan does not say what it looks at.
+        Task::Audit { plan: None, .. } => false,
+        _ => role.decodes(),
     }
 }
 

@@ -13,7 +13,7 @@ use super::residual::{is_flat, visible};
 use super::still::{failure as still_failure, masks, redactions as still_redactions};
 use super::video::{MICROS, Pass, Shown};
 use crate::protocol::{Event, Failure, FailureKind, Phase};
-use fernseed_core::detect::{Detector, Effort};
+use fernseed_core::detect::Effort;
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
 use fernseed_core::limits::Limits;
 use fernseed_core::plan::{KeptSpan, MediaKind, Plan, TimelineDigest};
@@ -29,6 +29,7 @@ use fernseed_media::video::{Container, coded_size, timeline};
 use fernseed_scrub::{Accounting, OutputKind, Shows};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::sync::atomic::AtomicU64;
 
 /// Most findings of one kind that are listed singly.
 const MAX_LISTED: usize = 20;
@@ -156,6 +157,7 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
     let mut findings = Vec::new();
     let mut missed = Vec::new();
     let mut count = 0u64;
+    let steps = AtomicU64::new(0);
     loop {
         let picture = match next() {
             Ok(Some(picture)) => picture,
@@ -171,8 +173,14 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
         let found = if policy.hide.is_empty() {
             Vec::new()
         } else {
+            let tick = || {
+                // Frames are counted where there are several.
+                if single {
+                    job.outbox.tick(Phase::Audit, &steps);
+                }
+            };
             job.finder
-                .detect(&picture, effort, job.threshold)
+                .detect_ticking(&picture, effort, job.threshold, &tick)
                 .map_err(|e| Failure::new(FailureKind::Internal, e.to_string()))?
         };
         let (hidden, kept) =

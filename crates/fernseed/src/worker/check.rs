@@ -118,15 +118,17 @@ fn left_over(inventory: &Inventory, accounted: bool) -> Vec<Finding> {
 }
 
 /// True for what the accounting compares byte for byte with the only forms
-/// that our writers use: an EXIF block that holds the orientation alone, and
-/// the standard colour profiles.
+/// that our writers use: an EXIF block that holds the orientation alone, the
+/// tags that make a TIFF's pages, and the standard colour profiles.
 fn vouched_for(item: &Item) -> bool {
-    let orientation = item.what == "camera settings"
-        && item.severity == Harm::Low
-        && item.path.to_ascii_lowercase().contains("exif")
-        && item.path.ends_with("IFD0");
+    let settings = item.what == "camera settings" && item.severity == Harm::Low;
+    let exif = item.path.to_ascii_lowercase().contains("exif") && item.path.ends_with("IFD0");
+    // The directories of a TIFF are its pages.
+    let orientation = settings && (exif || item.path.starts_with("TIFF/IFD"));
     let profile = ["/ICC/", "iCCP/", "ICCP/", "colr/"].iter().any(|p| item.path.contains(p));
-    orientation || profile
+    // Members of archives keep their names, which strip says.
+    let name = item.what == "name of a member" && item.severity == Harm::Low;
+    orientation || profile || name
 }
 
 /// An item of the inventory as a finding. Its value is not told.

@@ -104,28 +104,44 @@ fn embedded(job: &Audit<'_>, file: &File, length: u64, inventory: &Inventory) ->
             break;
         }
         let Some(rest) = bytes.get(at..) else { continue };
-        let Ok(decoded) = still::decode(rest, &Limits::default()) else { continue };
-        let StillFrames::One(picture) = decoded.frames else { continue };
-        let Ok(found) = job.finder.detect(&picture, Effort::Still, job.threshold) else { continue };
-        let size = picture.size();
-        let people = match found.len() {
-            0 => "nobody is seen in it".to_owned(),
-            n => format!("{} can be seen in it", crate::words::people(n)),
-        };
-        let severity = if found.is_empty() { Severity::Doubt } else { Severity::Failure };
-        let code =
-            if found.is_empty() { FindingCode::MetadataLeft } else { FindingCode::StillVisible };
-        let message = format!(
-            "A picture of {}x{} pixels is embedded in it; {people}.",
-            size.width, size.height
-        );
-        out.push(Finding::new(code, severity, message).at(Place {
-            structure: item.map(|i| i.path.clone()),
-            bytes: Some((at as u64, item.and_then(|i| i.bytes).map_or(length, |(_, to)| to))),
-            ..Place::default()
-        }));
+        let path = item.map(|i| i.path.clone());
+        let bytes = (at as u64, item.and_then(|i| i.bytes).map_or(length, |(_, to)| to));
+        out.extend(picture(job, rest, path, Some(bytes)));
+    }
+    // Those that lie in pieces were put together.
+    let mut whole = std::io::Cursor::new(&bytes);
+    for torn in fernseed_scrub::torn_pictures(&mut whole, length) {
+        if out.len() < MAX_PICTURES {
+            out.extend(picture(job, &torn.data, Some(torn.path), None));
+        }
     }
     out
+}
+
+/// Decodes one embedded picture and looks for people in it; `None` if it is no
+/// single picture.
+fn picture(
+    job: &Audit<'_>,
+    data: &[u8],
+    structure: Option<String>,
+    bytes: Option<(u64, u64)>,
+) -> Option<Finding> {
+    let decoded = still::decode(data, &Limits::default()).ok()?;
+    let StillFrames::One(picture) = decoded.frames else { return None };
+    let found = job.finder.detect(&picture, Effort::Still, job.threshold).ok()?;
+    let size = picture.size();
+    let people = match found.len() {
+        0 => "nobody is seen in it".to_owned(),
+        n => format!("{} can be seen in it", crate::words::people(n)),
+    };
+    let (severity, code) = if found.is_empty() {
+        (Severity::Doubt, FindingCode::MetadataLeft)
+    } else {
+        (Severity::Failure, FindingCode::StillVisible)
+    };
+    let message =
+        format!("A picture of {}x{} pixels is embedded in it; {people}.", size.width, size.height);
+    Some(Finding::new(code, severity, message).at(Place { structure, bytes, ..Place::default() }))
 }
 
 fn holds(item: &Item, at: u64) -> bool {

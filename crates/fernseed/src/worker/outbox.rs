@@ -4,6 +4,7 @@ use crate::protocol::{Event, Failure, FailureKind, Phase};
 use fernseed_core::finding::Finding;
 use fernseed_sandbox::{Control, SandboxError};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Progress is not sent more often than this.
@@ -55,6 +56,13 @@ impl Outbox {
             *last = Some(now);
         }
         self.tell(Event::Progress { phase, done, total })
+    }
+
+    /// Counts a step of unknown many, as a sign of life. Whether the host
+    /// still listens, the next thing that matters will show.
+    pub(super) fn tick(&self, phase: Phase, steps: &AtomicU64) {
+        let done = steps.fetch_add(1, Ordering::Relaxed) + 1;
+        drop(self.progress(phase, done, None));
     }
 }
 

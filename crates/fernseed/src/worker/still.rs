@@ -4,7 +4,7 @@ use super::probe::{Origin, Work, announce, io_failure};
 use super::residual::visible;
 use crate::protocol::{Event, Failure, FailureKind, OutputFormat, PHOTO_QUALITY, Phase};
 use fernseed_core::Picture;
-use fernseed_core::detect::{Detection, Detector, Effort};
+use fernseed_core::detect::{Detection, Effort};
 use fernseed_core::plan::{
     Action, DecidedBy, Decision, Evidence, KeptSpan, Keyframe, MediaKind, PLAN_VERSION, Plan,
     Redaction, SourceSummary, TimelineDigest,
@@ -16,6 +16,7 @@ use fernseed_core::track::plan::covered_rect;
 use fernseed_media::still::{self, StillError, StillFormat, StillOutput};
 use std::fs::File;
 use std::io::Write;
+use std::sync::atomic::AtomicU64;
 
 /// Times that a picture is looked at again after rendering.
 const SECOND_LOOKS: usize = 3;
@@ -99,12 +100,14 @@ fn plan_and_render(
     picture: Picture,
 ) -> Result<(Plan, Redacted<Picture>), Failure> {
     let policy = work.policy;
+    let steps = AtomicU64::new(0);
+    let tick = || work.outbox.tick(Phase::Scan, &steps);
     let look = |picture: &Picture, effort, floor| {
         work.finder
-            .detect(picture, effort, floor)
+            .detect_ticking(picture, effort, floor, &tick)
             .map_err(|e| Failure::new(FailureKind::Internal, e.to_string()))
     };
-    work.outbox.progress(Phase::Scan, 0, Some(1))?;
+    work.outbox.progress(Phase::Scan, 0, None)?;
     let found = look(&picture, Effort::Still, policy.threshold)?;
     let mut plan = Plan {
         version: PLAN_VERSION,
@@ -126,7 +129,8 @@ fn plan_and_render(
         plan.extend(redactions(&left, policy, 0));
         rendered = Renderer::new(policy).render(picture.clone(), &masks(&plan, 0));
     }
-    work.outbox.progress(Phase::Scan, 1, Some(1))?;
+    let steps = steps.into_inner();
+    work.outbox.progress(Phase::Scan, steps, Some(steps))?;
     Ok((plan, rendered))
 }
 

@@ -60,7 +60,7 @@ impl Patience {
 }
 
 /// Processor time of a process, its ended children and all that live.
-fn used(pid: u32) -> Duration {
+pub(crate) fn used(pid: u32) -> Duration {
     let folder = format!("/proc/{pid}");
     let stat = std::fs::read_to_string(format!("{folder}/stat")).unwrap_or_default();
     // After the name, which may hold anything: user, system, and both of

@@ -21,6 +21,7 @@ mod common;
 mod batch;
 mod bombs;
 mod crash;
+mod fuzz;
 mod guards;
 mod harness;
 mod make;
@@ -61,6 +62,7 @@ fn run(args: &[String]) {
         batch::CASES,
         bombs::CASES,
         crash::CASES,
+        fuzz::CASES,
         guards::CASES,
         misbehave::CASES,
         mutants::CASES,

@@ -9,6 +9,7 @@ use fernseed::host::batch::{Display, each};
 use fernseed::host::inputs::{Destination, Input, collect};
 use fernseed::host::interrupt::Interrupt;
 use fernseed::host::job::{Finished, Settings, redact};
+use fernseed::host::pulse::Patience;
 use fernseed::host::workers::{Listener, Silent, Workers};
 use fernseed::protocol::{
     Event, Failure, FailureKind, OutputFormat, OutputOptions, Phase, Role, SourceFacts, Task,
@@ -34,15 +35,23 @@ pub(crate) const CASES: &[Case] =
 /// What an honest worker of this program writes.
 const HONEST: &[u8] = b"honest output";
 /// How long the host bears silence here.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Patience = Patience {
+    silence: Duration::from_secs(2),
+    leaving: Duration::from_secs(2),
+    picture: Duration::from_secs(4),
+};
 
 /// What a worker does; `true` if the file may be published all the same.
-const ACTS: [(&str, bool); 28] = [
+const ACTS: [(&str, bool); 32] = [
     ("honest", true),
     ("exits-early", false),
     ("aborts", false),
     ("never-answers", false),
     ("drips-the-same-progress", false),
+    ("counts-for-ever", false),
+    ("goes-to-and-fro", false),
+    ("audit-counts-for-ever", false),
+    ("slow-but-alive", true),
     ("closes-the-pipe", false),
     ("garbage-bytes", false),
     ("garbage-json", false),
@@ -143,6 +152,18 @@ fn write(orders: &str, out: &mut File, control: &mut Control) -> Option<i32> {
             control.send(&event).ok()?;
             std::thread::sleep(Duration::from_millis(20));
         },
+        "counts-for-ever" => count(control, |n| (Phase::Scan, n))?,
+        "goes-to-and-fro" => {
+            count(control, |n| (if n.is_multiple_of(2) { Phase::Scan } else { Phase::Write }, 1))?
+        }
+        // Longer than the host bears silence, shorter than it takes for a
+        // picture.
+        "slow-but-alive" => {
+            for done in 1..7 {
+                std::thread::sleep(Duration::from_millis(450));
+                control.send(&Event::Progress { phase: Phase::Scan, done, total: None }).ok()?;
+            }
+        }
         "garbage-bytes" => control.send_raw(&[0xa5; 4096]).ok()?,
         "garbage-json" => control.send("there is no such event").ok()?,
         "length-beyond-the-limit" => control.send_raw(&u32::MAX.to_le_bytes()).ok()?,
@@ -219,10 +240,21 @@ fn write(orders: &str, out: &mut File, control: &mut Control) -> Option<i32> {
     Some(0)
 }
 
+/// Says for ever how far it is; `None` once the host is gone.
+fn count(control: &mut Control, said: fn(u64) -> (Phase, u64)) -> Option<()> {
+    for n in 1.. {
+        let (phase, done) = said(n);
+        control.send(&Event::Progress { phase, done, total: None }).ok()?;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    None
+}
+
 /// What an auditing worker does. It finds everything that is not [`HONEST`].
 fn audit(orders: &str, files: &mut [File], control: &mut Control) -> Option<i32> {
     match orders {
         "audit-dies" => std::process::abort(),
+        "audit-counts-for-ever" => count(control, |n| (Phase::Audit, n))?,
         "audit-misses-for-ever" => {
             control.send(&Event::Missed(vec![redaction()])).ok()?;
             control.send(&Event::Findings(vec![finding()])).ok()?;
@@ -308,7 +340,7 @@ fn misbehaves() {
             assert_eq!(std::fs::read(path).unwrap(), HONEST, "{name}");
         }
     }
-    assert_eq!(published, ACTS.len() + 1, "an honest file was not published");
+    assert_eq!(published, ACTS.len() + 2, "an honest file was not published");
     let held = std::fs::read_dir(&out).unwrap().count() - published;
     // Held for a person, never under the final name: review and misses.
     assert_eq!(held, 3, "held or left over: {held}");

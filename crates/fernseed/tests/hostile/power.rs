@@ -70,7 +70,7 @@ fn power_cuts() {
     let Some(bench) = Bench::new(Subject::Fernseed) else { return };
     let Some(points) = bench.points() else { return };
     let (mut corrupt, mut lost, mut resumed, mut cuts) = (vec![], vec![], 0, 0);
-    for (call, n) in sample(&points, if whole() { 60 } else { CUTS }) {
+    for (call, n) in sample(&points, if whole() { usize::MAX } else { CUTS }) {
         let inject = format!("{call}:signal=KILL:when={n}");
         let folder = tempfile::tempdir().unwrap();
         let Some(disk) = Disk::new(folder.path()) else { return };

@@ -14,6 +14,11 @@ use std::io::Read;
 
 /// Most bytes of unpacked samples, over all frames.
 const MAX_RAW: u64 = 1 << 30;
+/// Most bytes of one row: a million pixels of the widest kind.
+const MAX_ROW: u64 = 8 << 20;
+/// Deflate packs no more than this many bytes into one (zlib's technical
+/// details give 1032).
+const MAX_RATIO: u64 = 1032;
 /// Most frames of an animation.
 const MAX_FRAMES: usize = 20_000;
 /// Bytes in one data chunk, all but the last.
@@ -251,6 +256,15 @@ impl<'a> File<'a> {
             .collect();
         if layouts.iter().map(Layout::raw_len).fold(0, u64::saturating_add) > MAX_RAW {
             return Err(too_large("the picture has more than 1 GiB of samples"));
+        }
+        for (layout, frame) in layouts.iter().zip(&self.frames) {
+            if layout.row_len(layout.width) > MAX_ROW {
+                return Err(too_large("the picture has rows of more than 8 MiB"));
+            }
+            let packed = frame.data.iter().map(|d| d.len() as u64).sum::<u64>();
+            if layout.raw_len() > packed.saturating_mul(MAX_RATIO) {
+                return Err(truncated("the compressed picture"));
+            }
         }
         if let Some(Frame { control: Some(c), .. }) = self.frames.first()
             && (c.width, c.height, c.x, c.y) != (header.width, header.height, 0, 0)

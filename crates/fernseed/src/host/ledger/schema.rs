@@ -34,6 +34,7 @@ pub(super) fn open(path: &Path, settings: &str) -> Result<(Connection, [u8; 32])
     create(path).map_err(|source| LedgerError::System { path: path.to_owned(), source })?;
     let database = |source: rusqlite::Error| match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => LedgerError::Foreign(path.to_owned()),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => LedgerError::Damaged(path.to_owned()),
         _ => LedgerError::Database { path: path.to_owned(), source },
     };
     // No links are followed: the name may have been planted.
@@ -47,7 +48,8 @@ pub(super) fn open(path: &Path, settings: &str) -> Result<(Connection, [u8; 32])
     let kind = recognise(&connection).map_err(database)?;
     match kind {
         Kind::Empty => make(&mut connection, settings).map_err(database)?,
-        Kind::Ours => {}
+        Kind::Ours if intact(&connection).map_err(database)? => {}
+        Kind::Ours => return Err(LedgerError::Damaged(path.to_owned())),
         Kind::Foreign => return Err(LedgerError::Foreign(path.to_owned())),
     }
     let (salt, begun_with): ([u8; 32], [u8; 32]) = connection
@@ -107,6 +109,29 @@ fn recognise(connection: &Connection) -> rusqlite::Result<Kind> {
         (APPLICATION, VERSION, _) => Kind::Ours,
         _ => Kind::Foreign,
     })
+}
+
+/// True if the database holds exactly our tables, each page belongs to one
+/// of them once, and every row keeps the tables' rules: a damaged ledger
+/// could have a file in two states.
+fn intact(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut select = connection.prepare("SELECT sql FROM sqlite_schema")?;
+    let tables = select.query_map([], |r| r.get::<_, String>(0))?;
+    let tables: Vec<String> = tables.collect::<Result<_, _>>()?;
+    let ours = |sql: &String| TABLES.contains(&format!("\n{sql};\n"));
+    if tables.len() != 2 || !tables.iter().all(ours) || tables.first() == tables.last() {
+        return Ok(false);
+    }
+    // The check of the file itself does not compare the keys of a table that
+    // is its own index.
+    let (rows, keys): (i64, i64) = connection.query_row(
+        "SELECT count(*), count(DISTINCT substr(key, 1)) FROM file",
+        [],
+        |r| Ok((r.get(0)?, r.get(1)?)),
+    )?;
+    let batches: i64 = connection.query_row("SELECT count(*) FROM batch", [], |r| r.get(0))?;
+    let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |r| r.get(0))?;
+    Ok(said == "ok" && rows == keys && batches == 1)
 }
 
 /// Tables, marks and salt in one transaction: a ledger is whole or empty.

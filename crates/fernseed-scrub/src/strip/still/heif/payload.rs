@@ -166,8 +166,10 @@ pub(super) fn hevc_config(b: &[u8]) -> Option<(Vec<u8>, u8)> {
             at += 2 + size;
             if let Some(list) = kind.checked_sub(32).and_then(|k| sets.get_mut(usize::from(k))) {
                 let nal = trimmed(nal);
-                let fits =
-                    nal.len() <= MAX_SET && nal.first()? >> 1 & 63 == kind && list.len() < 16;
+                // Of this kind, of the base layer, and for all decoders.
+                let named =
+                    matches!(nal, [a, b, ..] if *a == kind << 1 && b >> 3 == 0 && b & 7 > 0);
+                let fits = nal.len() <= MAX_SET && named && list.len() < 16;
                 if !fits || !emulation_free(nal) {
                     return None;
                 }

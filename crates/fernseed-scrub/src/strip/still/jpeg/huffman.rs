@@ -34,18 +34,23 @@ fn best(frequencies: &[u32; 256]) -> Code {
     freq.push(1);
     let mut size = vec![0usize; 257];
     let mut other: Vec<Option<usize>> = vec![None; 257];
-    let smallest = |freq: &[u64], not: Option<usize>| {
-        let mut found: Option<usize> = None;
-        for (i, &f) in freq.iter().enumerate() {
-            if f > 0 && Some(i) != not && found.is_none_or(|j| f <= freq[j]) {
-                found = Some(i);
+    // Those left, in rising order. Most pictures use a quarter of them.
+    let mut left: Vec<usize> = (0..freq.len()).filter(|&i| freq[i] > 0).collect();
+    // Where in `left` the rarest stands; of equals the last.
+    let smallest = |freq: &[u64], left: &[usize], not: Option<usize>| {
+        let mut found: Option<(usize, u64)> = None;
+        for (place, &i) in left.iter().enumerate() {
+            if Some(place) != not && found.is_none_or(|(_, least)| freq[i] <= least) {
+                found = Some((place, freq[i]));
             }
         }
-        found
+        found.map(|(place, _)| place)
     };
-    while let Some(one) = smallest(&freq, None)
-        && let Some(two) = smallest(&freq, Some(one))
+    while let Some(first) = smallest(&freq, &left, None)
+        && let Some(second) = smallest(&freq, &left, Some(first))
     {
+        let (one, two) = (left[first], left[second]);
+        left.remove(second);
         freq[one] += freq[two];
         freq[two] = 0;
         let lengthen = |from: usize, size: &mut [usize], other: &[Option<usize>]| {
@@ -121,9 +126,9 @@ pub(super) fn write(tokens: &Tokens, codes: &[Option<Code>; 4], out: &mut Vec<u8
             _ => {
                 let symbol = (token >> 16 & 0xFF) as usize;
                 if let Some(Some(code)) = codes.get(kind) {
+                    // At most 16 and 11 bits.
                     let entry = code.by_symbol[symbol];
-                    writer.put(entry & 0xFFFF, entry >> 16);
-                    writer.put(token & 0xFFFF, n);
+                    writer.put((entry & 0xFFFF) << n | token & 0xFFFF, (entry >> 16) + n);
                 }
             }
         }
@@ -138,10 +143,18 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Adds `n` bits, at most 32.
     #[inline]
     fn put(&mut self, value: u32, n: u32) {
         self.bits = self.bits << n | u64::from(value);
         self.count += n;
+        if self.count >= 32 {
+            self.flush();
+        }
+    }
+
+    /// Writes all whole bytes.
+    fn flush(&mut self) {
         while self.count >= 8 {
             self.count -= 8;
             let byte = (self.bits >> self.count) as u8;
@@ -155,6 +168,7 @@ impl Writer<'_> {
     fn align(&mut self) {
         let fill = (8 - self.count % 8) % 8;
         self.put((1 << fill) - 1, fill);
+        self.flush();
     }
 }
 

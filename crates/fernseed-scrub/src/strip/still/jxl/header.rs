@@ -3,6 +3,10 @@
 
 use super::super::{StripError, damaged, needs, truncated};
 
+/// Noise, patches, splines, coarse picture from another frame, no smoothing
+/// of it (18181-1, F.2).
+const KNOWN_FLAGS: u64 = 0x01 | 0x02 | 0x10 | 0x20 | 0x80;
+
 /// Bits, least significant first.
 pub(super) struct Bits<'a> {
     data: &'a [u8],
@@ -224,6 +228,9 @@ impl Image {
         }
         let reference = kind == 2;
         let flags = b.u64()?;
+        if flags & !KNOWN_FLAGS != 0 {
+            return Err(needs("a frame has settings that are not known"));
+        }
         let from_dc = flags & 0x20 != 0;
         let ycbcr = !self.xyb && b.bool()?;
         if ycbcr && !from_dc {

@@ -45,7 +45,8 @@ impl Layout {
             .collect()
     }
 
-    fn row_len(&self, pixels: u32) -> u64 {
+    /// Bytes of a row of `pixels`.
+    pub(super) fn row_len(&self, pixels: u32) -> u64 {
         (u64::from(pixels) * u64::from(self.bits)).div_ceil(8)
     }
 
