@@ -41,7 +41,7 @@ def options():
     parser.add_argument("--no-exposure", action="store_true", help="leave out the composite set")
     parser.add_argument("--no-real", action="store_true", help="leave out the real clips")
     parser.add_argument("--testkit", default=str(ROOT / "target/release/examples"), help="where the testkit's tools are")
-    parser.add_argument("--composite", help="folder of composite clips; those that are missing are made")
+    parser.add_argument("--composite", help="folder of finished composite clips; made if absent")
     parser.add_argument("--half", default="judge", choices=["develop", "judge"])
     parser.add_argument("--seeds", type=int, default=2, help="clips of each scenario")
     parser.add_argument("--exposure-clips", type=int, default=0, help="at most so many clips of each set; 0 is all")
@@ -82,7 +82,9 @@ def exposures(args, out):
     found = []
     if not args.no_exposure:
         folder = pathlib.Path(args.composite) if args.composite else out / "composite"
-        mine = clips.composite(tools, folder, args.half, args.seeds)[some]
+        if not args.composite:
+            clips.make_composite(tools, folder, args.half, args.seeds)
+        mine = clips.composite(folder, args.half)[some]
         found.append(exposure.whole(args, mine, folder, args.half, out))
     if not args.no_real:
         shared = pathlib.Path(os.environ.get("FERNSEED_SHARED", ROOT / "../shared"))

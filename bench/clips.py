@@ -54,9 +54,13 @@ def count_frames(clip):
          "-of", "csv=p=0", str(clip)]).decode().split(",")[0])
 
 
-def composite(tools, folder, half, seeds):
-    """Clips of the composite set, one of each scenario first; those that are missing are made."""
+def make_composite(tools, folder, half, seeds):
+    """Makes the clips of the composite set that are missing in `folder`."""
     subprocess.run([tools / "composite", folder, "--half", half, "--seeds", str(seeds)], check=True)
+
+
+def composite(folder, half):
+    """The finished clips of a half in `folder`, one of each scenario first."""
     found = sorted(p for p in folder.glob("*.mp4") if p.with_suffix(".json").exists()
                    and json.loads(p.with_suffix(".json").read_text())["half"] == half)
     return sorted(found, key=lambda p: p.stem[-1])
