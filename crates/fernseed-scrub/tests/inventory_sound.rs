@@ -118,6 +118,9 @@ fn members_of_archives_are_looked_into() {
     head[156] = b'0';
     head[257..262].copy_from_slice(b"ustar");
     head[265..272].copy_from_slice(b"jolanda");
+    head[148..156].fill(b' ');
+    let sum: u32 = head.iter().map(|&b: &u8| u32::from(b)).sum();
+    head[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
     let mut tar = head;
     tar.extend(&photo);
     tar.resize(tar.len().next_multiple_of(512) + 1024, 0);
