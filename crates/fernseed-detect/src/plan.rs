@@ -88,33 +88,32 @@ pub(crate) fn turned(size: Size) -> Vec<Look> {
         .collect()
 }
 
-/// The looks of the audit, in 8 bits: sizes the first look did not use.
+/// The looks of the audit: sizes the first look did not use. CenterFace's
+/// are in 8 bits, and YuNet's of large pictures.
 pub(crate) fn audit(size: Size, dark: bool) -> Vec<Look> {
+    let centerface = |scale: f32| Look::new(CenterFace, scale).fast();
     if size.pixels() > LARGE {
         let reduced = AUDIT_SIDE / long_side(size);
         let mut looks = vec![
-            Look::new(YuNet, 0.8),
-            Look::new(CenterFace, reduced),
-            Look::new(YuNet, reduced / 2.0),
+            Look::new(YuNet, 0.8).fast(),
+            centerface(reduced),
+            Look::new(YuNet, reduced / 2.0).fast(),
         ];
         if dark {
-            looks.push(Look::new(CenterFace, reduced).lifted());
+            looks.push(centerface(reduced).lifted());
         }
-        return in_bytes(looks);
+        return looks;
     }
-    let mut looks = vec![
-        Look::new(CenterFace, 0.8),
-        Look::new(YuNet, 1.25),
-        Look::new(CenterFace, 1.25).turned(FlipHorizontal),
-    ];
+    let mut looks =
+        vec![centerface(0.8), Look::new(YuNet, 1.25), centerface(1.25).turned(FlipHorizontal)];
     for scale in halvings(size, 0.4) {
-        looks.push(Look::new(CenterFace, scale));
+        looks.push(centerface(scale));
         looks.push(Look::new(YuNet, scale));
     }
     if dark {
-        looks.push(Look::new(CenterFace, 0.8).lifted());
+        looks.push(centerface(0.8).lifted());
     }
-    in_bytes(looks)
+    looks
 }
 
 /// The looks of a video frame, in 8 bits.

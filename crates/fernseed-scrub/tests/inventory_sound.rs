@@ -152,7 +152,7 @@ fn torn_thumbnails_are_put_together() {
     };
     let described =
         |label: &str| boxed(b"jumd", &[&[7; 16][..], &[3], label.as_bytes(), &[0]].concat());
-    let picture: Vec<u8> = (0..150_000u32).map(|n| (n * 7919 >> 5) as u8).collect();
+    let picture: Vec<u8> = (0..150_000u32).map(|n| ((n * 7919) >> 5) as u8).collect();
     let thumbnail = boxed(
         b"jumb",
         &[described("c2pa.thumbnail.claim.jpeg"), boxed(b"bidb", &picture)].concat(),

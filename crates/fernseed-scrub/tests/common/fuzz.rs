@@ -89,7 +89,7 @@ struct Done {
 /// If an output is not clean, cannot be stripped again, or is too large.
 fn one(run: u64, data: &[u8], original: &[u8]) -> Done {
     let len = data.len() as u64;
-    let unknown = if run % 2 == 0 { UnknownMember::Abort } else { UnknownMember::Omit };
+    let unknown = if run.is_multiple_of(2) { UnknownMember::Abort } else { UnknownMember::Omit };
     let options = StripOptions { unknown };
     let mut out = Cursor::new(Vec::new());
     let mut done = Done::default();
@@ -106,7 +106,7 @@ fn one(run: u64, data: &[u8], original: &[u8]) -> Done {
     let book = account(&mut Cursor::new(data), len);
     assert!(book.unclaimed <= len);
     inventory(&mut Cursor::new(data), len, &InventoryLimits::default());
-    if run % 16 == 0 {
+    if run.is_multiple_of(16) {
         let _facts = facts(&mut Cursor::new(data), len);
         let (length, mut original) = (original.len() as u64, Cursor::new(original));
         let _leaks = leaks(&mut Cursor::new(data), len, &mut original, length);

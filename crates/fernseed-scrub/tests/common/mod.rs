@@ -1,7 +1,13 @@
 //! Where test material lies, and small helpers for tests.
 
 // Each test file uses a part of these.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::print_stdout)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout
+)]
 
 pub mod build;
 pub mod canary;

@@ -271,9 +271,10 @@ pub(crate) struct AuditArgs {
     /// The original: nothing of its metadata may be in the file
     #[arg(long, value_name = "ORIGINAL")]
     pub(crate) against: Option<PathBuf>,
-    /// Confidence from which a face counts as visible
-    #[arg(short, long, value_name = "CONFIDENCE", default_value_t = 0.4)]
-    pub(crate) threshold: f32,
+    /// Confidence from which a face counts as visible [default: 0.4, with a
+    /// plan a little less than the plan's]
+    #[arg(short, long, value_name = "CONFIDENCE")]
+    pub(crate) threshold: Option<f32>,
     /// Files read at the same time
     #[arg(short, long, value_name = "N", value_parser = parse_jobs)]
     pub(crate) jobs: Option<usize>,

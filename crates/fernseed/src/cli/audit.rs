@@ -7,7 +7,7 @@ use super::plan_file;
 use super::redact::{cores, start_workers};
 use super::terminal::{Paint, Problem, Terminal};
 use fernseed::exit::Exit;
-use fernseed::host::job::{limits, open_input};
+use fernseed::host::job::{AUDIT_THRESHOLD, limits, open_input};
 use fernseed::host::listing::{Listed, list};
 use fernseed::host::pool::in_order;
 use fernseed::host::workers::{Silent, WorkerError, Workers};
@@ -20,11 +20,14 @@ use fernseed_scrub::OutputKind;
 use std::cmp::Reverse;
 use std::os::fd::AsFd;
 
+/// Confidence from which a face counts as visible in a file without a plan:
+/// nobody knows what it was made with.
+const NO_PLAN_THRESHOLD: f32 = 0.4;
 /// Findings of one weight that are printed without `-v`.
 const MAX_PRINTED: usize = 12;
 
 pub(crate) fn audit(args: &AuditArgs, out: &Terminal) -> Result<Exit, Problem> {
-    if !(0.05..=1.0).contains(&args.threshold) {
+    if args.threshold.is_some_and(|t| !(0.05..=1.0).contains(&t)) {
         return Err(Problem::usage("--threshold must be between 0.05 and 1"));
     }
     if let Some(folder) = &args.link {
@@ -94,6 +97,15 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// What was asked for; else, with a plan, what `redact` itself audits with.
+    fn threshold(&self) -> f32 {
+        let usual = || match &self.plan {
+            Some(plan) => plan.policy.threshold * AUDIT_THRESHOLD,
+            None => NO_PLAN_THRESHOLD,
+        };
+        self.args.threshold.unwrap_or_else(usual)
+    }
+
     fn audit(&self, file: &Listed) -> Result<AuditLine, Skip> {
         let failed = |e: &dyn std::fmt::Display| Skip::Failed(e.to_string());
         let open = open_input(&file.path).map_err(|e| failed(&e))?;
@@ -103,7 +115,7 @@ impl Job<'_> {
         let task = Task::Audit {
             plan: self.plan.clone(),
             with_original: original.is_some(),
-            threshold: self.args.threshold,
+            threshold: self.threshold(),
             threads: self.threads,
         };
         let mut files = vec![open.as_fd()];

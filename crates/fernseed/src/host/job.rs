@@ -25,7 +25,7 @@ use std::time::Duration;
 const REPAIRS: usize = 2;
 /// The auditor reports faces from this share of the policy's threshold on:
 /// it looks at a lower threshold than the redactor did.
-const AUDIT_THRESHOLD: f32 = 0.95;
+pub const AUDIT_THRESHOLD: f32 = 0.95;
 /// Largest output, bytes: so much, and so many times the input. A worker
 /// that was taken over can fill no more of the disk.
 const MAX_OUTPUT: u64 = 4 << 30;

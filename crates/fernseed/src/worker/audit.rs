@@ -9,7 +9,7 @@
 use super::cadence::{AUDITING, Cadence};
 use super::lookout::{Eyes, Held, watch};
 use super::outbox::Outbox;
-use super::residual::{is_flat, visible};
+use super::residual::{is_cover, visible};
 use super::still::{failure as still_failure, masks, redactions as still_redactions};
 use super::video::{MICROS, Pass, Shown};
 use crate::protocol::{Event, Failure, FailureKind, Phase};
@@ -187,7 +187,7 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
             job.plan.map_or_else(Default::default, |p| (masks(p, count), p.kept_at(count)));
         let mut left = visible(found, &hidden, &kept);
         if job.plan.is_none() {
-            left.retain(|d| !is_flat(&picture, d.rect));
+            left.retain(|d| !is_cover(&picture, d));
         }
         for face in &left {
             findings.push(still_visible(face.confidence).at(Place {
@@ -303,7 +303,7 @@ fn audit_video(
                 job.plan.map_or_else(Default::default, |p| (masks(p, number), p.kept_at(number)));
             let mut left = visible(found, &hidden, &kept);
             if job.plan.is_none() {
-                left.retain(|d| !is_flat(picture, d.rect));
+                left.retain(|d| !is_cover(picture, d));
             }
             Ok(left)
         },

@@ -38,18 +38,32 @@ const SAME_VALUE: u8 = 3;
 /// Share of equal samples from which nobody can be there.
 const FLAT_SHARE: f32 = 0.5;
 
-/// True if most of the detection's inside is one value: a covered face, as
-/// other tools and finished files without a plan have them. Skin, even in
-/// the dark, is not that flat.
-pub(super) fn is_flat(picture: &Picture, rect: Rect) -> bool {
+/// What is less sure than this and of which a [`BESIDE_MASK`] share is one
+/// value is the edge of such a cover: nothing that redaction itself would
+/// have hidden.
+const BESIDE_FLAT_CONFIDENCE: f32 = 0.5;
+
+/// True if a detection is a covered face, as other tools and finished files
+/// without a plan have them, or the edge of one: most of its inside is one
+/// value, or it is unsure and a good part of it is. Skin, even in the dark,
+/// is not that flat.
+pub(super) fn is_cover(picture: &Picture, found: &Detection) -> bool {
+    let share = |rect| flat_share(picture, rect);
+    share(found.rect.scaled(INNER)) >= FLAT_SHARE
+        || (found.confidence < BESIDE_FLAT_CONFIDENCE && share(found.rect) >= BESIDE_MASK)
+}
+
+/// Share of a rectangle's samples that are its commonest value; 0 outside
+/// the picture.
+fn flat_share(picture: &Picture, rect: Rect) -> f32 {
     let step = match picture.format() {
         PixelFormat::Rgb8 => 3,
         PixelFormat::Rgba8 => 4,
         PixelFormat::Yuv420(_) => 1,
     };
-    let inner = rect.scaled(INNER).intersection(picture.size().rect());
+    let inner = rect.intersection(picture.size().rect());
     let Some(plane) = picture.planes().first().filter(|_| inner.is_proper()) else {
-        return false;
+        return 0.0;
     };
     let mut histogram = [0u32; 256];
     for y in inner.top as usize..(inner.bottom.ceil() as usize).min(plane.rows) {
@@ -66,25 +80,49 @@ pub(super) fn is_flat(picture: &Picture, rect: Rect) -> bool {
         .map(|v: usize| histogram[v.saturating_sub(near)..=(v + near).min(255)].iter().sum())
         .max()
         .unwrap_or(0);
-    all > 0 && most as f32 >= FLAT_SHARE * all as f32
+    if all == 0 { 0.0 } else { most as f32 / all as f32 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use fernseed_core::Size;
+    use fernseed_core::detect::{DetectorId, Label};
 
     #[test]
     fn covers_are_flat_and_textures_are_not() {
         let size = Size::new(40, 40);
-        let rect = Rect::new(5.0, 5.0, 35.0, 35.0);
+        let found = |rect, confidence| Detection {
+            rect,
+            label: Label::Face,
+            confidence,
+            source: DetectorId::Fake,
+        };
+        let face = found(Rect::new(5.0, 5.0, 35.0, 35.0), 0.9);
         let flat = Picture::filled(size, PixelFormat::Rgb8, [0, 0, 0]);
-        assert!(is_flat(&flat, rect));
+        assert!(is_cover(&flat, &face));
         let noise = fernseed_testkit::noise(size, PixelFormat::Rgb8, 5);
-        assert!(!is_flat(&noise, rect));
-        assert!(!is_flat(&flat, Rect::new(90.0, 90.0, 99.0, 99.0)), "outside is unknown");
+        assert!(!is_cover(&noise, &face));
+        let outside = found(Rect::new(90.0, 90.0, 99.0, 99.0), 0.9);
+        assert!(!is_cover(&flat, &outside), "outside is unknown");
     }
-    use fernseed_core::detect::{DetectorId, Label};
+
+    #[test]
+    fn the_edge_of_a_cover_has_to_be_surer_than_others() {
+        let size = Size::new(40, 40);
+        let mut picture = fernseed_testkit::noise(size, PixelFormat::Rgb8, 5);
+        let plane = picture.planes_mut().first_mut().unwrap();
+        let rows = 16 * plane.stride;
+        plane.data[..rows].fill(0);
+        let face = |confidence| Detection {
+            rect: Rect::new(0.0, 0.0, 40.0, 40.0),
+            label: Label::Face,
+            confidence,
+            source: DetectorId::Fake,
+        };
+        assert!(is_cover(&picture, &face(0.45)));
+        assert!(!is_cover(&picture, &face(0.55)));
+    }
 
     #[test]
     fn masks_are_not_people_but_neighbours_are() {

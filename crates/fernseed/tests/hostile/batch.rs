@@ -82,7 +82,8 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 fn interrupted() {
-    const FILES: u32 = 14;
+    // Enough that a quick machine does not end before the signal.
+    const FILES: u32 = 80;
     let bench = Bench::new();
     pictures(bench.folder(), FILES, 160);
     let mut stopped = 0;
