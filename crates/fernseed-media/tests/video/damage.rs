@@ -14,7 +14,7 @@ fn clip(bench: &Bench, name: &str, arguments: &str) -> Vec<u8> {
 
 #[test]
 fn flipped_bytes_are_reported() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::of_damage() else { return };
     let mut data = clip(&bench, "in.mp4", "-c:v libx264 -g 25 -bf 2 -an");
     let middle = data.len() / 2;
     for i in 0..40 {
@@ -30,7 +30,7 @@ fn flipped_bytes_are_reported() {
 
 #[test]
 fn a_cut_off_file_gives_what_is_there_and_says_so() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::of_damage() else { return };
     let data = clip(&bench, "in.mp4", "-c:v libx264 -g 25 -an -movflags faststart");
     let path = bench.path("cut.mp4");
     std::fs::write(&path, &data[..data.len() * 6 / 10]).unwrap();
@@ -49,7 +49,7 @@ fn a_cut_off_file_gives_what_is_there_and_says_so() {
 
 #[test]
 fn random_damage_never_panics() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::of_damage() else { return };
     let clips = [
         clip(&bench, "a.mp4", "-c:v libx264 -c:a aac -movflags faststart -t 1"),
         clip(&bench, "a.mkv", "-c:v libx264 -c:a libopus -t 1"),
@@ -93,7 +93,7 @@ fn random_damage_never_panics() {
 
 #[test]
 fn a_change_of_size_is_scaled_and_noted() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::of_damage() else { return };
     clip(&bench, "one.ts", "-c:v libx264 -an -t 1");
     bench
         .make("two.ts", "-f lavfi -i testsrc2=s=640x480:r=25:d=1 -c:v libx264 -output_ts_offset 1");

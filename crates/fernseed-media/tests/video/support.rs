@@ -11,9 +11,22 @@ use fernseed_media::video::{
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Decoders' messages are counted for the whole process, which in the product
+/// reads one file; tests that read damaged files run alone, so that others
+/// are not told of their damage.
+static MESSAGES: RwLock<()> = RwLock::new(());
+
+/// Who a test may run beside.
+#[expect(dead_code, reason = "held, not read")]
+enum Company {
+    Others(RwLockReadGuard<'static, ()>),
+    Nobody(RwLockWriteGuard<'static, ()>),
+}
 
 /// A folder for one test.
-pub(crate) struct Bench(tempfile::TempDir);
+pub(crate) struct Bench(tempfile::TempDir, #[expect(dead_code, reason = "held, not read")] Company);
 
 /// What came of one run.
 pub(crate) struct Run {
@@ -24,8 +37,18 @@ pub(crate) struct Run {
 }
 
 impl Bench {
-    /// `None`, with a message, if the tools are missing.
+    /// For a test of sound files. `None`, with a message, if the tools are
+    /// missing.
     pub(crate) fn new() -> Option<Self> {
+        Self::beside(|| Company::Others(MESSAGES.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// For a test that reads damaged files; otherwise as [`Self::new`].
+    pub(crate) fn of_damage() -> Option<Self> {
+        Self::beside(|| Company::Nobody(MESSAGES.write().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn beside(company: impl FnOnce() -> Company) -> Option<Self> {
         let found = ["ffmpeg", "ffprobe"]
             .iter()
             .all(|t| Command::new(t).arg("-version").output().is_ok_and(|o| o.status.success()));
@@ -33,7 +56,7 @@ impl Bench {
             println!("skipped: ffmpeg and ffprobe are not installed");
             return None;
         }
-        Some(Self(tempfile::tempdir().unwrap()))
+        Some(Self(tempfile::tempdir().unwrap(), company()))
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -100,7 +100,7 @@ fn files_that_are_not_shown_as_coded_fall_back() {
 /// so carrying them is no lie; all other damage must be noticed.
 #[test]
 fn damage_falls_back_or_shows_what_was_seen() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::of_damage() else { return };
     use Fallback as F;
     let input = bench.make("plain.mp4", &format!("{SOURCE} {CLOSED} -movflags faststart"));
     let data = std::fs::read(&input).unwrap();
@@ -139,7 +139,7 @@ fn damage_falls_back_or_shows_what_was_seen() {
 
 #[test]
 fn cut_files_fall_back() {
-    let Some(bench) = Bench::new() else { return };
+    let Some(bench) = Bench::of_damage() else { return };
     let input = bench.make("plain.mp4", &format!("{SOURCE} {CLOSED} -movflags faststart"));
     let data = std::fs::read(&input).unwrap();
     let cut = bench.path("cut.mp4");
