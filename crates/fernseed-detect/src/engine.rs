@@ -19,6 +19,9 @@ const SAME_FACE_IOU: f32 = 0.3;
 /// Runs kept memory for at most this many concurrent runs.
 const MAX_POOLED: usize = 8;
 
+/// Larger pictures for a network give their memory up (1080p takes 6 MB).
+const LARGEST_KEPT: usize = 8 << 20;
+
 /// The two networks.
 ///
 /// Building one unpacks the weights and starts nothing; running needs no
@@ -30,6 +33,8 @@ pub struct Engine {
     centerface: CenterFace,
     yunet: YuNet,
     pool: Mutex<Vec<Scratch>>,
+    /// Memory of pictures that networks were shown, for the next ones.
+    inputs: Mutex<Vec<Vec<u8>>>,
 }
 
 /// Raw output of a network: one map, `[row][column][channel]`.
@@ -72,6 +77,7 @@ impl Engine {
             yunet: YuNet::load(kernels, YUNET_F32, YUNET_RANGES)
                 .map_err(|reason| weights("YuNet", reason))?,
             pool: Mutex::default(),
+            inputs: Mutex::default(),
         })
     }
 
@@ -147,6 +153,22 @@ impl Engine {
     /// takes it anew.
     pub fn release_memory(&self) {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.inputs.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Memory for what a network is shown: of an earlier input, or none. The
+    /// pages of a picture cost more to get from the system than to fill.
+    pub(crate) fn memory_for_input(&self) -> Vec<u8> {
+        self.inputs.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Takes the memory of an input back.
+    pub(crate) fn return_input(&self, input: NetworkInput) {
+        let memory = input.into_bytes();
+        let mut inputs = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        if inputs.len() < MAX_POOLED && memory.capacity() <= LARGEST_KEPT {
+            inputs.push(memory);
+        }
     }
 
     fn with_scratch<T>(&self, run: impl FnOnce(&mut Scratch) -> T) -> T {

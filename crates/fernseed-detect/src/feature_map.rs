@@ -241,6 +241,11 @@ impl NetworkInput {
         self.height
     }
 
+    /// Its memory.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.data
+    }
+
     /// The bytes of row `y`.
     pub(crate) fn row(&self, y: usize) -> &[u8] {
         &self.data[y * self.width * 3..(y + 1) * self.width * 3]

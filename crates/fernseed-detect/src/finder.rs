@@ -2,7 +2,6 @@
 
 use crate::engine::Engine;
 use crate::face_box::FaceBox;
-use crate::kernels::Kernels;
 use crate::look::{Look, Network, Part};
 use crate::merge::{Vote, merge};
 use crate::plan::{self, VideoLook};
@@ -68,7 +67,7 @@ impl FaceFinder {
     #[must_use]
     pub fn look(&self, picture: &Picture, looks: &[Look], floor: f32) -> Vec<(Network, FaceBox)> {
         let parts: Vec<Part> = looks.iter().flat_map(|look| look.parts(picture.size())).collect();
-        let runs = self.run_all(&parts, picture, floor, &|| {});
+        let runs = self.run_all(&parts, picture, &|_| floor, &|| {});
         let named = parts
             .iter()
             .zip(runs)
@@ -77,19 +76,28 @@ impl FaceFinder {
     }
 
     /// Runs parts on the configured number of threads; results in the order
-    /// of `parts`, whoever was first. `tick` is called after each.
+    /// of `parts`, whoever was first: boxes that a network scores at least
+    /// its `floor`. `tick` is called after each.
     pub(crate) fn run_all(
         &self,
         parts: &[Part],
         picture: &Picture,
-        floor: f32,
+        floor: &(dyn Fn(Network) -> f32 + Sync),
         tick: Tick<'_>,
     ) -> Vec<Vec<FaceBox>> {
         let threads = self.config.threads.min(parts.len());
         let views = SharedViews::of(parts);
         let run = |index: usize| {
-            let found = match views.show(index, self.engine.kernels(), picture) {
-                Some(shown) => parts[index].run(&self.engine, &shown, floor),
+            let found = match views.show(index, &self.engine, picture) {
+                Some(shown) => {
+                    let part = &parts[index];
+                    let found = part.run(&self.engine, &shown, floor(part.network()));
+                    // The last to be shown it gives its memory back.
+                    if let Some(shown) = Arc::into_inner(shown) {
+                        self.engine.return_input(shown.input);
+                    }
+                    found
+                }
                 None => Vec::new(),
             };
             tick();
@@ -151,12 +159,15 @@ impl SharedViews {
 
     /// What part `part` is shown, the first or the next time. `None` if it
     /// would be nothing.
-    fn show(&self, part: usize, kernels: Kernels, picture: &Picture) -> Option<Arc<Shown>> {
+    fn show(&self, part: usize, engine: &Engine, picture: &Picture) -> Option<Arc<Shown>> {
         let mut making = self.made[self.index[part]].lock().unwrap_or_else(PoisonError::into_inner);
         making.waiting = making.waiting.saturating_sub(1);
         let shown = match making.shown.take() {
             Some(shown) => shown,
-            None => Arc::new(making.view.show(kernels, picture)?),
+            None => {
+                let memory = engine.memory_for_input();
+                Arc::new(making.view.show(engine.kernels(), picture, memory)?)
+            }
         };
         if making.waiting > 0 {
             making.shown = Some(Arc::clone(&shown));
@@ -165,9 +176,13 @@ impl SharedViews {
     }
 }
 
-/// Network scores (CenterFace, YuNet) below these are not even counted as
-/// support.
-pub(crate) const FLOORS: (f32, f32) = (0.06, 0.12);
+/// The score of a network below which a box is not even counted as support.
+pub(crate) fn floor(network: Network) -> f32 {
+    match network {
+        Network::CenterFace => 0.06,
+        Network::YuNet => 0.12,
+    }
+}
 
 /// A still picture whose best face is less sure than this is turned, too.
 const SURE: f32 = 0.75;
@@ -209,21 +224,11 @@ impl FaceFinder {
             .flat_map(|(i, look)| look.parts(picture.size()).into_iter().map(move |p| (i, p)))
             .collect();
         let only: Vec<Part> = parts.iter().map(|&(_, part)| part).collect();
-        let runs = self.run_all(&only, picture, FLOORS.0.min(FLOORS.1), tick);
-        let mut votes = Vec::new();
-        for ((look, part), found) in parts.into_iter().zip(runs) {
-            let least = match part.network() {
-                Network::CenterFace => FLOORS.0,
-                Network::YuNet => FLOORS.1,
-            };
-            votes.extend(
-                found
-                    .into_iter()
-                    .filter(|b| b.score >= least)
-                    .map(|b| Vote::new(part.network(), b, first + look, trust)),
-            );
-        }
-        votes
+        let runs = self.run_all(&only, picture, &floor, tick);
+        let named = parts.into_iter().zip(runs).flat_map(|((look, part), found)| {
+            found.into_iter().map(move |b| Vote::new(part.network(), b, first + look, trust))
+        });
+        named.collect()
     }
 }
 

@@ -6,7 +6,7 @@
 //! that a look at one scale for all would not.
 
 use crate::centerface::Precision;
-use crate::finder::{FLOORS, FaceFinder, not_empty};
+use crate::finder::{FaceFinder, floor as network_floor, not_empty};
 use crate::look::{Network, Part};
 use crate::merge::{Vote, merge};
 use crate::resample::Window;
@@ -124,8 +124,7 @@ impl FaceFinder {
                 parts.push(spot.part(size, true));
             }
         }
-        let least = FLOORS.1;
-        let runs = self.run_all(&parts, picture, least, &|| {});
+        let runs = self.run_all(&parts, picture, &network_floor, &|| {});
         let votes = parts.iter().zip(runs).flat_map(|(part, found)| {
             // Two windows are one look: they agree about nothing.
             let look = usize::from(part.view().lift);

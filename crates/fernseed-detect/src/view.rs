@@ -33,15 +33,22 @@ pub(crate) struct Shown {
 
 impl View {
     /// Cuts, resizes, turns and pads. `None` if nothing would be shown.
-    pub(crate) fn show(self, kernels: Kernels, picture: &Picture) -> Option<Shown> {
+    /// `memory` is where the pixels go; what it holds does not matter.
+    pub(crate) fn show(
+        self,
+        kernels: Kernels,
+        picture: &Picture,
+        mut memory: Vec<u8>,
+    ) -> Option<Shown> {
         let side = |length: usize| ((length as f32 * self.scale).round() as usize).max(1);
         let (width, height) = (side(self.window.width), side(self.window.height));
         let sides = (width, height);
         let input = if self.turn == Orientation::Upright && !self.lift {
             let (wide, high) = (width.next_multiple_of(32), height.next_multiple_of(32));
-            let mut data = vec![0; wide * high * 3];
-            packed_rgb(kernels, picture, self.window, sides, &mut data, wide * 3)?;
-            NetworkInput::new(wide, high, data)?
+            memory.resize(wide * high * 3, 0);
+            packed_rgb(kernels, picture, self.window, sides, &mut memory, wide * 3)?;
+            blacken_padding(&mut memory, (width, height), wide);
+            NetworkInput::new(wide, high, memory)?
         } else {
             let mut rgb = vec![0; width * height * 3];
             packed_rgb(kernels, picture, self.window, sides, &mut rgb, width * 3)?;
@@ -72,6 +79,16 @@ impl Shown {
         let rect = upright.times(sx, sy).shifted(window.left as f32, window.top as f32);
         FaceBox { rect, score: found.score }
     }
+}
+
+/// Blackens what lies to the right of a picture and below it in rows of `wide`
+/// pixels of three bytes.
+fn blacken_padding(data: &mut [u8], (width, height): (usize, usize), wide: usize) {
+    let (rows, below) = data.split_at_mut((wide * height * 3).min(data.len()));
+    if width < wide {
+        rows.chunks_exact_mut(wide * 3).for_each(|row| row[width * 3..].fill(0));
+    }
+    below.fill(0);
 }
 
 /// Writes the window at the given size as packed RGB into `rgb`, whose rows
@@ -242,7 +259,7 @@ mod tests {
     fn boxes_come_back_from_every_turn() {
         use Orientation::{FlipHorizontal, Rotate90, Rotate180, Rotate270, Upright};
         for turn in [Upright, FlipHorizontal, Rotate90, Rotate180, Rotate270] {
-            let shown = view(40, 24, turn).show(kernels(), &marked()).unwrap();
+            let shown = view(40, 24, turn).show(kernels(), &marked(), Vec::new()).unwrap();
             let sides = (shown.input.width(), shown.input.height());
             assert_eq!(sides, if turn.swaps_sides() { (32, 64) } else { (64, 32) });
             let found = FaceBox { rect: bright_box(&shown.input), score: 0.5 };
@@ -254,7 +271,7 @@ mod tests {
     fn boxes_come_back_from_a_scaled_window() {
         let window = Window { left: 8, top: 2, width: 32, height: 16 };
         let view = View { window, scale: 2.0, turn: Orientation::Upright, lift: false };
-        let shown = view.show(kernels(), &marked()).unwrap();
+        let shown = view.show(kernels(), &marked(), Vec::new()).unwrap();
         let found = FaceBox { rect: bright_box(&shown.input), score: 0.5 };
         let back = shown.place(found).rect;
         assert!(back.iou(Rect::new(10.0, 4.0, 20.0, 7.0)) > 0.9, "{back:?}");
@@ -273,7 +290,7 @@ mod tests {
             let picture = Picture::filled(size, format, colour);
             for scale in [1.0, 0.5, 1.7] {
                 let look = View { scale, ..view(33, 31, Orientation::Upright) };
-                let shown = look.show(kernels(), &picture).unwrap();
+                let shown = look.show(kernels(), &picture, Vec::new()).unwrap();
                 for (c, &wanted) in colour.iter().enumerate() {
                     let got = shown.input.row(3)[3 * 3 + c];
                     assert!(got.abs_diff(wanted) <= 3, "{format:?} {scale} {c}: {got}");
@@ -288,7 +305,7 @@ mod tests {
         let picture = Picture::filled(size, PixelFormat::Yuv420(YuvColour::BT709), [9, 200, 9]);
         let window = Window { left: 4, top: 4, width: 1, height: 1 };
         let view = View { window, scale: 1.0, turn: Orientation::Upright, lift: false };
-        let shown = view.show(kernels(), &picture).unwrap();
+        let shown = view.show(kernels(), &picture, Vec::new()).unwrap();
         assert!(shown.input.row(0)[1].abs_diff(200) <= 3);
     }
 }

@@ -35,8 +35,15 @@ pub(super) struct Pulse {
     /// Where the time for one picture ends, while it may be one.
     ends: Option<Instant>,
     heard: Instant,
+    /// When [`Self::lost`] was asked last.
+    asked: Instant,
     furthest: Option<(Phase, u64)>,
 }
+
+/// Whoever asks so late did not run in the meantime: the program was stopped
+/// (Ctrl-Z, a machine put to sleep), and its workers with it. A caller that
+/// runs asks several times a second.
+const STOPPED: Duration = Duration::from_secs(5);
 
 /// Why a worker is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +57,7 @@ impl Pulse {
     /// knows.
     pub(super) fn new(patience: Patience, picture: bool, now: Instant) -> Self {
         let ends = picture.then(|| now + patience.picture);
-        Self { patience, ends, heard: now, furthest: None }
+        Self { patience, ends, heard: now, asked: now, furthest: None }
     }
 
     /// It turned out to be a video or an animation.
@@ -72,8 +79,15 @@ impl Pulse {
         }
     }
 
-    /// Why to give it up, if it is time.
-    pub(super) fn lost(&self, now: Instant) -> Option<Lost> {
+    /// Why to give it up, if it is time. Time in which nobody could ask is
+    /// no silence: it does not count.
+    pub(super) fn lost(&mut self, now: Instant) -> Option<Lost> {
+        let unwatched = now.saturating_duration_since(self.asked);
+        self.asked = now;
+        if unwatched >= STOPPED {
+            self.heard += unwatched;
+            self.ends = self.ends.map(|ends| ends + unwatched);
+        }
         if self.ends.is_some_and(|ends| now >= ends) {
             return Some(Lost::Endless);
         }
@@ -138,5 +152,26 @@ mod tests {
         pulse.is_moving();
         pulse.message(start + Duration::from_secs(95));
         assert_eq!(pulse.lost(start + Duration::from_secs(100)), None);
+    }
+
+    #[test]
+    fn time_in_which_the_program_was_stopped_does_not_count() {
+        let start = Instant::now();
+        let at = |second| start + Duration::from_secs(second);
+        let mut pulse = Pulse::new(PATIENCE, true, start);
+        let mut awake = |from: u64, to: u64| (from..to).find_map(|s| pulse.lost(at(s)));
+        assert_eq!(awake(0, 8), None);
+        // Stopped for an hour, after seven seconds of silence.
+        assert_eq!(awake(3607, 3609), None);
+        assert_eq!(awake(3609, 3700), Some(Lost::Silent));
+        let mut pulse = Pulse::new(PATIENCE, true, start);
+        let mut counts = |from: u64, to: u64| {
+            (from..to).find_map(|s| {
+                pulse.message(at(s));
+                pulse.lost(at(s)).map(|lost| (s, lost))
+            })
+        };
+        assert_eq!(counts(0, 50), None);
+        assert_eq!(counts(3650, 3800), Some((3661, Lost::Endless)));
     }
 }

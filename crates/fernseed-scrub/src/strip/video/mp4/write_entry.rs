@@ -18,6 +18,9 @@ pub(super) fn full(kind: &[u8; 4], version_and_flags: u32, body: &[u8]) -> Vec<u
     boxed(kind, &[&version_and_flags.to_be_bytes()[..], body].concat())
 }
 
+/// More channels than this do not occur; a count of none is damage.
+const MAX_CHANNELS: u16 = 64;
+
 pub(super) fn words(list: &[u32]) -> Vec<u8> {
     list.iter().flat_map(|w| w.to_be_bytes()).collect()
 }
@@ -147,6 +150,9 @@ fn esds(object: u8, stream: u8, specific: &[u8]) -> Vec<u8> {
 }
 
 fn sound(track: &Track) -> Option<Vec<u8>> {
+    if !(1..=MAX_CHANNELS).contains(&track.channels) {
+        return None;
+    }
     let (kind, config): (&[u8; 4], Vec<u8>) = match &track.codec {
         Codec::Aac(c) => (b"mp4a", esds(0x40, 0x15, &c.record)),
         Codec::Mpa(_) => (b"mp4a", esds(if track.rate >= 32_000 { 0x6B } else { 0x69 }, 0x15, &[])),
