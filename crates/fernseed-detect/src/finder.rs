@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::face_box::FaceBox;
 use crate::look::{Look, Network, Part};
 use crate::merge::{Vote, merge};
-use crate::plan::{self, VideoLook};
+use crate::plan::{self, Turned, VideoLook};
 use crate::tone::Brightness;
 use crate::view::{Shown, View};
 use fernseed_core::Picture;
@@ -189,7 +189,7 @@ const SURE: f32 = 0.75;
 
 /// What is seen in a turned picture alone counts less: most pictures are
 /// upright, and each turn is another chance to err.
-const TURNED_TRUST: f32 = 0.75;
+pub(crate) const TURNED_TRUST: f32 = 0.75;
 
 impl FaceFinder {
     /// Looks at a video frame in one of several ways, so that a caller can
@@ -226,7 +226,14 @@ impl FaceFinder {
         let only: Vec<Part> = parts.iter().map(|&(_, part)| part).collect();
         let runs = self.run_all(&only, picture, &floor, tick);
         let named = parts.into_iter().zip(runs).flat_map(|((look, part), found)| {
-            found.into_iter().map(move |b| Vote::new(part.network(), b, first + look, trust))
+            let turn = part.view().turn;
+            found.into_iter().map(move |b| {
+                // Stills say for all looks of a call how much they are trusted;
+                // of a video frame some are turned and some are not.
+                let trust =
+                    if plan::TURNS.contains(&turn) { trust.min(TURNED_TRUST) } else { trust };
+                Vote::new(part.network(), b, first + look, trust).turned(turn)
+            })
         });
         named.collect()
     }
@@ -262,7 +269,7 @@ impl FaceFinder {
         let dark = Brightness::sampled(picture).is_dark();
         let looks = match effort {
             Effort::VideoFrame => {
-                return self.look_at_frame(picture, VideoLook::Fine, floor);
+                return self.look_at_frame(picture, VideoLook::Fine(Turned::AllRound), floor);
             }
             Effort::Still => plan::still(size, dark),
             Effort::Audit => plan::audit(size, dark),

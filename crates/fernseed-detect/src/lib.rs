@@ -37,7 +37,7 @@ pub use finder::{FaceFinder, FinderConfig, Tick};
 pub use kernels::Backend;
 pub use look::{Look, Network};
 pub use models::models;
-pub use plan::VideoLook;
+pub use plan::{Turned, VideoLook};
 pub use yunet::YuNetRanges;
 
 /// The confidence from which a face is hidden unless the user says otherwise.

@@ -2,8 +2,8 @@
 
 use crate::face_box::FaceBox;
 use crate::look::Network;
-use fernseed_core::Rect;
 use fernseed_core::detect::{Detection, Label};
+use fernseed_core::{Orientation, Rect};
 
 /// Boxes that overlap this much are the same face.
 const SAME_FACE_IOU: f32 = 0.35;
@@ -26,6 +26,8 @@ pub(crate) struct Vote {
     pub(crate) confidence: f32,
     /// Which look it came from.
     pub(crate) look: usize,
+    /// How the picture was turned for it.
+    pub(crate) turn: Orientation,
 }
 
 impl Vote {
@@ -33,7 +35,12 @@ impl Vote {
     /// scales the confidence of looks that err more often.
     pub(crate) fn new(network: Network, found: FaceBox, look: usize, trust: f32) -> Self {
         let confidence = trust * calibrate(network, found.score);
-        Self { network, rect: found.rect, confidence, look }
+        Self { network, rect: found.rect, confidence, look, turn: Orientation::Upright }
+    }
+
+    /// The same, from a turned picture.
+    pub(crate) fn turned(self, turn: Orientation) -> Self {
+        Self { turn, ..self }
     }
 }
 
@@ -77,7 +84,7 @@ pub(crate) fn merge(mut votes: Vec<Vote>, floor: f32) -> Vec<Detection> {
     let mut detections: Vec<Detection> = faces
         .iter()
         .map(|face| Detection {
-            rect: to_the_chin(mean_rect(face)),
+            rect: to_the_chin(mean_rect(face), face[0].turn),
             label: Label::Face,
             confidence: agreement(face),
             source: witness(face).id(),
@@ -97,14 +104,26 @@ fn witness(face: &[Vote]) -> Network {
 /// Makes a network's box a whole face. Both networks end their boxes above
 /// the chin, by a tenth of the height under a medical mask and half of that
 /// without, and a little too narrow (medians over the tuning half, see
-/// `examples/cover.rs`).
-fn to_the_chin(rect: Rect) -> Rect {
+/// `examples/cover.rs`). In a picture that had to be `turn`ed for the face to
+/// be seen, the chin is elsewhere.
+fn to_the_chin(rect: Rect, turn: Orientation) -> Rect {
+    const BROW: f32 = -0.02;
+    const CHIN: f32 = 0.17;
+    const SIDE: f32 = 0.04;
+    // By how much of its length each side of the picture's axes is moved out:
+    // left, top, right, bottom.
+    let [left, top, right, bottom] = match turn {
+        Orientation::Rotate90 => [BROW, SIDE, CHIN, SIDE],
+        Orientation::Rotate270 => [CHIN, SIDE, BROW, SIDE],
+        Orientation::Rotate180 => [SIDE, CHIN, SIDE, BROW],
+        _ => [SIDE, BROW, SIDE, CHIN],
+    };
     let (width, height) = (rect.width(), rect.height());
     Rect::new(
-        rect.left - 0.04 * width,
-        rect.top + 0.02 * height,
-        rect.right + 0.04 * width,
-        rect.bottom + 0.17 * height,
+        rect.left - left * width,
+        rect.top - top * height,
+        rect.right + right * width,
+        rect.bottom + bottom * height,
     )
 }
 
@@ -191,6 +210,18 @@ mod tests {
         // A sure small face before a large one is no part of it.
         let votes = [votes, vec![vote(Network::YuNet, Rect::new(5.0, 20.0, 15.0, 33.0), 0.95, 1)]];
         assert_eq!(merge(votes.concat(), 0.0).len(), 3);
+    }
+
+    #[test]
+    fn a_box_grows_towards_the_chin_wherever_that_is() {
+        let rect = Rect::new(100.0, 100.0, 200.0, 200.0);
+        let grown = |turn| to_the_chin(rect, turn);
+        assert!(grown(Orientation::Upright).bottom > 210.0);
+        // Shown upright after a turn to the right, the chin was at the right.
+        assert!(grown(Orientation::Rotate90).right > 210.0);
+        assert!(grown(Orientation::Rotate270).left < 90.0);
+        assert!(grown(Orientation::Rotate180).top < 90.0);
+        assert_eq!(grown(Orientation::FlipHorizontal), grown(Orientation::Upright));
     }
 
     #[test]

@@ -6,9 +6,10 @@
 //! that a look at one scale for all would not.
 
 use crate::centerface::Precision;
-use crate::finder::{FaceFinder, floor as network_floor, not_empty};
+use crate::finder::{FaceFinder, TURNED_TRUST, floor as network_floor, not_empty};
 use crate::look::{Network, Part};
 use crate::merge::{Vote, merge};
+use crate::plan::TURNS;
 use crate::resample::Window;
 use crate::tone::Brightness;
 use crate::view::View;
@@ -68,7 +69,7 @@ impl Spot {
     }
 
     /// The run that looks at it.
-    fn part(self, picture: Size, lift: bool) -> Part {
+    fn part(self, picture: Size, turn: Orientation, lift: bool) -> Part {
         // Inside the picture by construction, so the casts lose fractions only.
         let (left, top) = (self.area.left.floor() as usize, self.area.top.floor() as usize);
         let (right, bottom) = (self.area.right.ceil() as usize, self.area.bottom.ceil() as usize);
@@ -78,7 +79,7 @@ impl Spot {
             width: right.min(picture.width as usize).saturating_sub(left),
             height: bottom.min(picture.height as usize).saturating_sub(top),
         };
-        let view = View { window, scale: self.scale, turn: Orientation::Upright, lift };
+        let view = View { window, scale: self.scale, turn, lift };
         Part::new(Network::YuNet, Precision::Fast, view, picture, EDGE)
     }
 }
@@ -116,21 +117,44 @@ impl FaceFinder {
     ) -> Result<Vec<Detection>, DetectError> {
         not_empty(picture)?;
         let size = picture.size();
+        let spots = spots(near, size);
         let mut parts = Vec::new();
-        for spot in spots(near, size) {
-            let part = spot.part(size, false);
+        for spot in &spots {
+            let part = spot.part(size, Orientation::Upright, false);
             parts.push(part);
             if Brightness::sampled_in(picture, part.view().window, (32, 32)).is_dark() {
-                parts.push(spot.part(size, true));
+                parts.push(spot.part(size, Orientation::Upright, true));
             }
         }
-        let runs = self.run_all(&parts, picture, &network_floor, &|| {});
+        let mut votes = self.votes_near(&parts, picture);
+        // Where nobody is seen upright, they may lie or stand on their head.
+        let seen = merge(votes.clone(), floor);
+        let nobody = |spot: &&Spot| !seen.iter().any(|d| d.rect.covered_by(spot.area) > 0.5);
+        let empty: Vec<Spot> = spots.iter().filter(nobody).copied().collect();
+        if empty.is_empty() {
+            return Ok(seen);
+        }
+        let turned = empty
+            .iter()
+            .flat_map(|spot| TURNS.into_iter().map(|turn| spot.part(size, turn, false)));
+        votes.extend(self.votes_near(&turned.collect::<Vec<_>>(), picture));
+        Ok(merge(votes, floor))
+    }
+
+    fn votes_near(&self, parts: &[Part], picture: &Picture) -> Vec<Vote> {
+        let runs = self.run_all(parts, picture, &network_floor, &|| {});
         let votes = parts.iter().zip(runs).flat_map(|(part, found)| {
-            // Two windows are one look: they agree about nothing.
-            let look = usize::from(part.view().lift);
-            found.into_iter().map(move |b| Vote::new(Network::YuNet, b, look, 1.0))
+            // Two windows are one look, and so are two ways of turning: they
+            // agree about nothing.
+            let View { turn, lift, .. } = part.view();
+            let (look, trust) = match (turn, lift) {
+                (Orientation::Upright, false) => (0, 1.0),
+                (Orientation::Upright, true) => (1, 1.0),
+                _ => (2, TURNED_TRUST),
+            };
+            found.into_iter().map(move |b| Vote::new(Network::YuNet, b, look, trust).turned(turn))
         });
-        Ok(merge(votes.collect(), floor))
+        votes.collect()
     }
 }
 
@@ -171,7 +195,7 @@ mod tests {
             Rect::centred(199.9, 99.9, 0.01, 0.01),
         ] {
             for spot in spots(&[expected], size) {
-                let window = spot.part(size, false).view().window;
+                let window = spot.part(size, Orientation::Upright, false).view().window;
                 assert!(window.width > 0 && window.height > 0, "{expected:?}");
                 assert!(window.left + window.width <= 200, "{expected:?}");
                 assert!(window.top + window.height <= 100, "{expected:?}");

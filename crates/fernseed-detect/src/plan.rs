@@ -13,10 +13,38 @@ pub enum VideoLook {
     /// YuNet and CenterFace on the same copy: the audit's usual look.
     Steady,
     /// CenterFace as in a steady look, and YuNet at full size (1920 pixels),
-    /// for small faces: twice a second.
-    Fine,
-    /// CenterFace and YuNet at full size, and a mirrored look: at cuts.
+    /// for small faces: twice a second. And CenterFace on a small copy that
+    /// is turned.
+    Fine(Turned),
+    /// CenterFace and YuNet at full size, a mirrored look and small turned
+    /// ones: at cuts.
     Thorough,
+}
+
+/// Which ways a small copy of a frame is turned before it is looked at: people
+/// lie down, and phones are held sideways without saying so in the file.
+/// Upright looks see faces that are tilted by up to about 45 degrees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Turned {
+    /// One of the three ways; they take turns, by the number of the look.
+    Once(u32),
+    /// By 90, 270 and 180 degrees.
+    AllRound,
+}
+
+/// The ways a picture is turned for [`Turned`], likeliest first.
+pub(crate) const TURNS: [Orientation; 3] =
+    [Orientation::Rotate90, Orientation::Rotate270, Orientation::Rotate180];
+
+impl Turned {
+    fn ways(self) -> Vec<Orientation> {
+        match self {
+            Self::Once(number) => {
+                TURNS.into_iter().cycle().skip(number as usize % 3).take(1).collect()
+            }
+            Self::AllRound => TURNS.to_vec(),
+        }
+    }
 }
 
 /// Shown sides up to which small pictures are looked at larger than life.
@@ -26,6 +54,9 @@ const ENLARGE_TO: f32 = 1600.0;
 const SMALLEST_COPY: f32 = 400.0;
 /// The longer side of the copies for turned looks.
 const TURNED_SIDE: f32 = 960.0;
+/// The same in video, where a turned copy of every other frame would cost
+/// more than all else.
+const TURNED_VIDEO_SIDE: f32 = 640.0;
 
 fn long_side(size: Size) -> f32 {
     size.width.max(size.height).max(1) as f32
@@ -82,10 +113,7 @@ pub(crate) fn still(size: Size, dark: bool) -> Vec<Look> {
 /// cameras held sideways or upside down.
 pub(crate) fn turned(size: Size) -> Vec<Look> {
     let scale = (TURNED_SIDE / long_side(size)).min(1.0);
-    [Orientation::Rotate90, Orientation::Rotate270, Orientation::Rotate180]
-        .into_iter()
-        .map(|turn| Look::new(CenterFace, scale).turned(turn).fast())
-        .collect()
+    TURNS.into_iter().map(|turn| Look::new(CenterFace, scale).turned(turn).fast()).collect()
 }
 
 /// The looks of the audit: sizes the first look did not use. CenterFace's
@@ -129,7 +157,7 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
         VideoLook::Steady => {
             vec![Look::new(YuNet, reduced), Look::new(CenterFace, reduced)]
         }
-        VideoLook::Fine => vec![Look::new(YuNet, full), Look::new(CenterFace, reduced)],
+        VideoLook::Fine(_) => vec![Look::new(YuNet, full), Look::new(CenterFace, reduced)],
         VideoLook::Thorough => vec![
             Look::new(CenterFace, full.min(1.5)),
             Look::new(YuNet, full),
@@ -143,6 +171,13 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
         let network = if look == VideoLook::Quick { YuNet } else { CenterFace };
         looks.push(Look::new(network, reduced).lifted());
     }
+    let ways = match look {
+        VideoLook::Quick | VideoLook::Steady => Vec::new(),
+        VideoLook::Fine(turned) => turned.ways(),
+        VideoLook::Thorough => Turned::AllRound.ways(),
+    };
+    let small = up_to(TURNED_VIDEO_SIDE);
+    looks.extend(ways.into_iter().map(|way| Look::new(CenterFace, small).turned(way)));
     in_bytes(looks)
 }
 

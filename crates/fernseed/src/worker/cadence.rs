@@ -1,6 +1,6 @@
 //! When a frame of a video is looked at as a whole, and how closely.
 
-use fernseed_detect::VideoLook;
+use fernseed_detect::{Turned, VideoLook};
 
 /// How often somebody looks.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +32,13 @@ pub(super) const FINDING: Rhythm = Rhythm {
 
 /// For the audit, which comes on top: the output was looked at closely when
 /// it was made.
-pub(super) const AUDITING: Rhythm =
-    Rhythm { interval: 0.5, frames: 30, steady_every: 2, fine_every: 8, fresh: VideoLook::Fine };
+pub(super) const AUDITING: Rhythm = Rhythm {
+    interval: 0.5,
+    frames: 30,
+    steady_every: 2,
+    fine_every: 8,
+    fresh: VideoLook::Fine(Turned::AllRound),
+};
 
 /// Seconds between two looks of the closest kind at most: flashing lights
 /// look like cuts.
@@ -80,7 +85,7 @@ impl Cadence {
         }
         self.looks += 1;
         Some(if self.looks.is_multiple_of(self.rhythm.fine_every) {
-            VideoLook::Fine
+            VideoLook::Fine(Turned::Once(self.looks / self.rhythm.fine_every - 1))
         } else if self.looks.is_multiple_of(self.rhythm.steady_every) {
             VideoLook::Steady
         } else {
@@ -109,7 +114,9 @@ mod tests {
         assert_eq!(looks(60.0, 600, &[]).len(), 120);
         assert_eq!(looks(2.0, 20, &[]).len(), 20);
         let count = |how| looks(30.0, 300, &[]).iter().filter(|l| l.1 == how).count();
-        assert_eq!((count(VideoLook::Quick), count(VideoLook::Fine)), (40, 19));
+        let fine = |n| count(VideoLook::Fine(Turned::Once(n)));
+        assert_eq!(count(VideoLook::Quick), 40);
+        assert_eq!((0..19).map(fine).sum::<usize>(), 19);
     }
 
     #[test]
