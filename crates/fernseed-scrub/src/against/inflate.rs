@@ -45,10 +45,17 @@ pub(super) fn each(
     while at < len {
         let Ok(block) = source.upto(at, len, (1 << 20) + 64) else { break };
         for n in 0..block.len().min(1 << 20) {
+            // Nine bytes in ten begin nothing.
+            if !block.get(n).is_some_and(|&b| FIRST_BYTES[usize::from(b)]) {
+                continue;
+            }
             let Some((skip, zlib)) = begins(block.get(n..).unwrap_or_default()) else { continue };
             let place = at + n as u64;
             // A stream of a few bytes is told from the block at hand.
             let rest = block.get(n + skip..).unwrap_or_default();
+            if !plausible(rest.get(if zlib { 2 } else { 0 }..).unwrap_or_default()) {
+                continue;
+            }
             if let Some(content) = bounds.unpack(source, rest, place + skip as u64, zlib) {
                 found(&content, place);
             }
@@ -66,6 +73,54 @@ pub(super) fn each(
                 found(&content, start + n as u64);
             }
         }
+    }
+}
+
+/// The bytes that [`begins`] takes as the first.
+const FIRST_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    table[0x1F] = true;
+    table[b'P' as usize] = true;
+    let mut window = 0;
+    while window < 8 {
+        table[window << 4 | 8] = true;
+        window += 1;
+    }
+    table
+};
+
+/// False if no deflated stream begins with `b`, whose first bytes say so:
+/// the type of the block does not exist, a stored block has no length, or the
+/// code for the lengths of the codes is none (RFC 1951, 3.2.7). Setting up
+/// the inflater for each place would cost far more.
+fn plausible(b: &[u8]) -> bool {
+    let Some(&[first, second, third]) = b.first_chunk() else { return true };
+    match first >> 1 & 3 {
+        0 => match (le16(b, 1), le16(b, 3)) {
+            (Some(length), Some(check)) => length == !check,
+            _ => true,
+        },
+        1 => true,
+        2 => {
+            // 3 bits of the block's head, 5 and 5 numbers of codes, 4 of
+            // lengths, then three bits each.
+            let head = u32::from_le_bytes([first, second, third, 0]);
+            let count = (head >> 13 & 15) as usize + 4;
+            let Some(window) = b.get(2..).and_then(<[u8]>::first_chunk) else { return true };
+            let mut lengths = u64::from_le_bytes(*window) >> 1;
+            let (mut sum, mut used) = (0u32, 0);
+            for _ in 0..count {
+                let length = lengths as u32 & 7;
+                lengths >>= 3;
+                if length > 0 {
+                    sum += 128 >> length;
+                    used += 1;
+                }
+            }
+            // A code of one symbol may be incomplete.
+            sum == 128 || used <= 1
+        }
+        _ => false,
     }
 }
 
@@ -135,10 +190,7 @@ impl Bounds {
     /// What a bare stream at the beginning of `b` unpacks to, if it ends in
     /// there.
     fn unpack_whole(&mut self, b: &[u8]) -> Option<Vec<u8>> {
-        // Reserved block type, or a stored block whose length is not there.
-        let first = *b.first()?;
-        let stored = first >> 1 & 3 == 0;
-        if first >> 1 & 3 == 3 || stored && le16(b, 1)? != !le16(b, 3)? {
+        if !plausible(b) {
             return None;
         }
         self.tries = self.tries.checked_sub(1)?;

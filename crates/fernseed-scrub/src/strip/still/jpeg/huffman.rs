@@ -29,32 +29,33 @@ pub(super) fn codes(tokens: &Tokens) -> [Option<Code>; KINDS] {
 /// T.81, figures K.1 to K.4, with one code point kept free so that no code
 /// is all ones.
 fn best(frequencies: &[u32; 256]) -> Code {
-    let mut size = [0usize; 257];
-    let mut other = [None::<usize>; 257];
-    // The rarest on top; of equals the last.
-    let mut left: BinaryHeap<(Reverse<u64>, usize)> = frequencies
+    // Trees: the rarest on top; of equals the one whose first symbol is last.
+    let mut left: BinaryHeap<(Reverse<u64>, usize, usize)> = frequencies
         .iter()
         .map(|&f| u64::from(f))
         .chain([1])
         .enumerate()
         .filter(|&(_, f)| f > 0)
-        .map(|(i, f)| (Reverse(f), i))
+        .map(|(i, f)| (Reverse(f), i, i))
         .collect();
-    let mut lengthen = |mut at: usize, then: Option<usize>| {
-        size[at] += 1;
-        while let Some(next) = other[at] {
-            at = next;
-            size[at] += 1;
-        }
-        other[at] = then;
-    };
-    while let Some((Reverse(a), one)) = left.pop()
-        && let Some((Reverse(b), two)) = left.pop()
+    // What each tree was joined into; joins come behind the symbols.
+    let mut above = [0usize; 2 * 257];
+    let mut next = 257;
+    while let Some((Reverse(a), first, one)) = left.pop()
+        && let Some((Reverse(b), _, two)) = left.pop()
     {
-        lengthen(one, Some(two));
-        lengthen(two, None);
-        left.push((Reverse(a + b), one));
+        (above[one], above[two]) = (next, next);
+        left.push((Reverse(a + b), first, next));
+        next += 1;
     }
+    // How deep each stands below the last join.
+    let mut size = [0usize; 2 * 257];
+    for node in (0..next.saturating_sub(1)).rev() {
+        if above[node] > 0 {
+            size[node] = size[above[node]] + 1;
+        }
+    }
+    let size = &size[..257];
     let mut bits = vec![0u32; 260];
     for &s in size.iter().filter(|&&s| s > 0) {
         bits[s] += 1;
