@@ -89,10 +89,11 @@ const FIRST_BYTES: [bool; 256] = {
     table
 };
 
-/// False if no deflated stream begins with `b`, whose first bytes say so:
-/// the type of the block does not exist, a stored block has no length, or the
-/// code for the lengths of the codes is none (RFC 1951, 3.2.7). Setting up
-/// the inflater for each place would cost far more.
+/// False if no deflated stream of [`LEAST`] bytes begins with `b`, whose first
+/// bytes say so: the type of the block does not exist, a stored block has no
+/// length, the code for the lengths of the codes is none (RFC 1951, 3.2.7), or
+/// fixed codes do not get so far. Setting up the inflater for each place would
+/// cost far more.
 fn plausible(b: &[u8]) -> bool {
     let Some(&[first, second, third]) = b.first_chunk() else { return true };
     match first >> 1 & 3 {
@@ -100,7 +101,7 @@ fn plausible(b: &[u8]) -> bool {
             (Some(length), Some(check)) => length == !check,
             _ => true,
         },
-        1 => true,
+        1 => fixed_gives(b),
         2 => {
             // 3 bits of the block's head, 5 and 5 numbers of codes, 4 of
             // lengths, then three bits each.
@@ -123,6 +124,54 @@ fn plausible(b: &[u8]) -> bool {
         _ => false,
     }
 }
+
+/// False if a block with the fixed codes (RFC 1951, 3.2.6) at the beginning of
+/// `b` breaks off or is the last and ends before it gives [`LEAST`] bytes.
+fn fixed_gives(b: &[u8]) -> bool {
+    // Each symbol gives a byte at least and has 9 + 5 + 5 + 13 bits at most.
+    let mut at = 3usize;
+    let mut given = 0;
+    while given < LEAST {
+        let Some(word) = b.get(at / 8..).and_then(<[u8]>::first_chunk) else { return true };
+        let word = u64::from_le_bytes(*word) >> (at % 8);
+        // Codes stand with their first bit first.
+        let nine = (word as u32 & 0x1FF).reverse_bits() >> 23;
+        let (symbol, bits) = match nine {
+            0..0x60 => (256 + (nine >> 2), 7),
+            0x60..0x180 => ((nine >> 1) - 0x30, 8),
+            0x180..0x190 => (280 + (nine >> 1) - 0xC0, 8),
+            _ => (144 + nine - 0x190, 9),
+        };
+        at += bits;
+        match symbol {
+            0..=255 => given += 1,
+            // What another block may give is not looked at.
+            256 => return b.first().is_some_and(|&first| first & 1 == 0),
+            257..=285 => {
+                let code = symbol as usize - 257;
+                let length = LENGTHS[code] + (word >> bits) as usize % (1 << LENGTH_BITS[code]);
+                at += LENGTH_BITS[code] as usize;
+                let distance = (word >> (bits + LENGTH_BITS[code] as usize)) as u8;
+                let distance = (distance & 31).reverse_bits() >> 3;
+                if distance > 29 {
+                    return false;
+                }
+                at += 5 + (usize::from(distance) / 2).saturating_sub(1);
+                given += length;
+            }
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Shortest match of each length code, and bits that say how much longer.
+const LENGTHS: [usize; 29] = [
+    3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131,
+    163, 195, 227, 258,
+];
+const LENGTH_BITS: [u32; 29] =
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
 
 /// True for the first bytes of a stream: where its data begins, and whether
 /// they have a zlib header.
@@ -224,5 +273,49 @@ fn run(machine: &mut Decompress, input: &[u8], out: &mut Vec<u8>, most: usize) -
         if stuck && out.len() < out.capacity() {
             return Some(Status::Ok);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the gate turns away, the inflater makes nothing of either.
+    #[test]
+    fn what_is_implausible_is_no_stream() {
+        let mut x = 11u64;
+        let mut noise = move || {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (x >> 56) as u8
+        };
+        let mut machine = Decompress::new(false);
+        let mut turned_away = 0;
+        for _ in 0..60_000 {
+            let bytes: Vec<u8> = (0..40).map(|_| noise()).collect();
+            if plausible(&bytes) {
+                continue;
+            }
+            turned_away += 1;
+            machine.reset(false);
+            let mut out = Vec::with_capacity(256);
+            run(&mut machine, &bytes, &mut out, 1 << 16);
+            assert!(out.len() < LEAST, "{bytes:x?}");
+        }
+        assert!(turned_away > 42_000, "{turned_away}");
+    }
+
+    #[test]
+    fn real_streams_are_plausible() {
+        use flate2::{Compression, write::DeflateEncoder};
+        use std::io::Write;
+        let text = b"The quick brown fox jumps over the lazy dog, again and again and again. ";
+        for level in [0, 1, 6, 9] {
+            for times in [1, 3, 200] {
+                let mut packer = DeflateEncoder::new(Vec::new(), Compression::new(level));
+                packer.write_all(&text.repeat(times)).unwrap();
+                assert!(plausible(&packer.finish().unwrap()), "{level} {times}");
+            }
+        }
+        assert!(plausible(&[]) && plausible(&[3, 0]), "too short to tell");
     }
 }

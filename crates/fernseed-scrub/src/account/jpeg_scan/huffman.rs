@@ -129,3 +129,35 @@ impl std::fmt::Debug for Steps {
         f.write_str("Steps")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A table with codes of these lengths for these symbols.
+    fn table(codes: &[(usize, u8)]) -> Huffman {
+        let mut segment = vec![0x10];
+        segment.extend((1..=16).map(|l| codes.iter().filter(|c| c.0 == l).count() as u8));
+        segment.extend(codes.iter().map(|c| c.1));
+        Huffman::parse(&segment).unwrap().2
+    }
+
+    #[test]
+    fn several_symbols_are_one_step() {
+        // 0: one zero-run of sixteen; 10: end; 110: 2 zeros, 3 bits; 1110: no
+        // symbol of a sequential scan.
+        let t = table(&[(1, 0xF0), (2, 0x00), (3, 0x23), (4, 0x50)]);
+        let steps = Steps::new(&t);
+        let of = |bits: u64| steps.of(bits << 54);
+        assert_eq!(of(0b10_0000_0000), (2, Steps::END));
+        assert_eq!(of(0b01_0000_0000), (3, 16 + Steps::END));
+        assert_eq!(of(0b11_0101_1000), (8, 3 + Steps::END));
+        assert_eq!(of(0b11_0101_0111), (7, 3 + 16));
+        // The value of the last coefficient need not be known.
+        assert_eq!(of(0b11_0101_1100), (12, 3 + 3));
+        assert_eq!(of(0b11_1000_0000), (0, 0));
+        // Never past a block, lest it look like an end.
+        assert_eq!(of(0), (4, 64));
+        assert_eq!(of(0b00_0010_0000), (6, 64 + Steps::END));
+    }
+}

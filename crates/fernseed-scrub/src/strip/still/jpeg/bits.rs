@@ -172,3 +172,37 @@ impl<'a> Bits<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words and single bytes give the same bits, wherever stuffed bytes and
+    /// markers stand.
+    #[test]
+    fn bits_come_in_order_up_to_the_marker() {
+        for start in 0..40 {
+            let mut plain: Vec<u8> = (0..40).map(|n| n * 5 + 1).collect();
+            let mut data = plain.clone();
+            plain.splice(start..start, [0xFF, 0xFF]);
+            data.splice(start..start, [0xFF, 0, 0xFF, 0]);
+            data.extend([0xFF, 0xD9]);
+            data.extend([0x55; 20]);
+            let mut bits = Bits::new(&data);
+            let (mut at, total) = (0usize, plain.len() * 8);
+            for n in [3, 16, 1, 7, 11, 0, 5].into_iter().cycle() {
+                if at + n > total {
+                    break;
+                }
+                let want = (at..at + n)
+                    .fold(0u32, |v, b| v << 1 | u32::from(plain[b / 8] >> (7 - b % 8) & 1));
+                assert_eq!(bits.take(n as u32), Some(want), "{start} {at}");
+                at += n;
+            }
+            let left = (total - at) as u32;
+            assert_eq!(bits.take(left + 1), None);
+            assert_eq!(bits.marker(), Some(0xD9));
+            assert_eq!(bits.at, 44);
+        }
+    }
+}

@@ -219,4 +219,34 @@ mod tests {
             }
         }
     }
+
+    /// Whole words and bytes by themselves are written the same, each 0xFF
+    /// with its zero.
+    #[test]
+    fn bits_are_written_in_order() {
+        let mut x = 5u32;
+        for round in 0..200 {
+            let (mut out, mut bits) = (Vec::new(), Vec::new());
+            let mut writer = Writer { out: &mut out, word: 0, free: 64 };
+            for _ in 0..round {
+                x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let n = x >> 27;
+                // Half of all values are ones alone.
+                let value = if x & 1 == 1 { u32::MAX } else { x >> 5 } & ((1 << n) - 1);
+                writer.put(value, n);
+                bits.extend((0..n).rev().map(|b| value >> b & 1 == 1));
+            }
+            writer.align();
+            let mut want = Vec::new();
+            for byte in bits.chunks(8) {
+                let filled = byte.iter().copied().chain(std::iter::repeat(true)).take(8);
+                let byte = filled.fold(0u8, |v, b| v << 1 | u8::from(b));
+                want.push(byte);
+                if byte == 0xFF {
+                    want.push(0);
+                }
+            }
+            assert_eq!(out, want, "{round}");
+        }
+    }
 }
