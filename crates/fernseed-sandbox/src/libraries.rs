@@ -6,7 +6,11 @@
 //! it starts in a fraction of the time, and the codecs are not even in its
 //! memory.
 //!
-//! The price: in such workers no code may be called that lives in those
+//! The zygote itself gives the libraries up: were they only kept from its
+//! children (`MADV_DONTFORK`), each fork would still copy the list of all
+//! mappings to take most of them out of it again, which was most of its cost.
+//!
+//! The price: in such processes no code may be called that lives in those
 //! libraries, and no thread be started (the C library would initialise the
 //! thread-local data of every library it once loaded). Both end in a
 //! segmentation fault, which the host takes for a dead worker.
@@ -19,11 +23,11 @@ use std::io;
 const NEEDED: [&str; 6] =
     ["libc.so", "libm.so", "libpthread.so", "libdl.so", "ld-linux-", "libgcc_s.so"];
 
-/// Leaves every shared library that plain Rust code does not need out of the
-/// processes forked from now on. Returns how many mappings that were.
+/// Takes every shared library that plain Rust code does not need out of this
+/// process and those forked from it. Returns how many mappings that were.
 ///
-/// To be called while preparing a zygote whose workers run Rust code alone, on
-/// one thread. All symbols must be bound already ([`crate::Zygote::start`]
+/// To be called while preparing a zygote that, like its workers, runs Rust
+/// code alone from now on, on one thread, and never returns from `main`. All symbols must be bound already ([`crate::Zygote::start`]
 /// sees to that): looking one up would search the missing libraries.
 ///
 /// # Errors
@@ -40,7 +44,7 @@ pub fn leave_libraries_out_of_workers() -> io::Result<usize> {
         }
     }
     for (start, end) in runs {
-        sys::keep_from_children(start, end - start)?;
+        sys::give_up(start, end - start)?;
     }
     Ok(count)
 }

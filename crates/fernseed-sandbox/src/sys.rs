@@ -92,17 +92,19 @@ pub(crate) enum Forked {
 /// Set once children get fewer mappings than this process has.
 static PARTS_LEFT_OUT: AtomicBool = AtomicBool::new(false);
 
-/// Leaves a range of mapped library code and data out of forked children.
+/// Takes a range of mapped library code and data out of this process, and so
+/// out of the children it forks.
 ///
 /// # Errors
-/// Whatever `madvise` says.
-pub(crate) fn keep_from_children(start: usize, length: usize) -> io::Result<()> {
+/// Whatever `munmap` says.
+pub(crate) fn give_up(start: usize, length: usize) -> io::Result<()> {
     PARTS_LEFT_OUT.store(true, Ordering::Relaxed);
     let start = std::ptr::with_exposed_provenance_mut(start);
-    // SAFETY: changes nothing in this process. In a child the range is not
-    // mapped, so that whoever uses it there ends with SIGSEGV: the caller
-    // names mappings of shared libraries, which the child has no use for.
-    check(unsafe { libc::madvise(start, length, libc::MADV_DONTFORK) })?;
+    // SAFETY: the caller names mappings of shared libraries that neither this
+    // process nor its children use any more: it has one thread, which runs
+    // Rust code alone and ends with `_exit`, so that no destructor of theirs
+    // is called. Whoever used them all the same would end with SIGSEGV.
+    check(unsafe { libc::munmap(start, length) })?;
     Ok(())
 }
 

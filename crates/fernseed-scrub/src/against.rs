@@ -11,12 +11,14 @@
 //! chance is out of the question; short ones count where the file's structure
 //! stands. What every file of our writers holds is never looked for.
 
+mod grams;
 mod inflate;
 mod needles;
 mod ranges;
 mod search;
 mod windows;
 
+use crate::account::Accounting;
 use crate::inventory::Category;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,7 +26,7 @@ use std::io::{Read, Seek};
 
 pub use needles::needles;
 pub(crate) use needles::texts;
-pub use search::search;
+pub use search::{search, search_accounted};
 
 /// One thing to look for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -118,4 +120,15 @@ pub fn leaks(
     output_len: u64,
 ) -> Vec<Leak> {
     search(&needles(original, original_len), output, output_len)
+}
+
+/// The same where the output has been accounted for already.
+pub fn leaks_accounted(
+    original: &mut (impl Read + Seek),
+    original_len: u64,
+    output: &mut (impl Read + Seek),
+    output_len: u64,
+    account: &Accounting,
+) -> Vec<Leak> {
+    search_accounted(&needles(original, original_len), output, output_len, account)
 }

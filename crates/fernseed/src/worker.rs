@@ -44,11 +44,15 @@ impl Prepared {
     }
 
     /// For roles that run no decoder ([`Role::decodes`]): no weights, and the
-    /// codecs are left out of the workers' memory.
+    /// codecs are taken out of the memory of this process and its workers.
     ///
     /// # Errors
     /// A sentence about what the system refused.
     pub fn for_reading() -> Result<Self, String> {
+        // Asked once here, not by every worker: under a hypervisor each
+        // question is a trap.
+        #[cfg(target_arch = "x86_64")]
+        std::hint::black_box(std::is_x86_feature_detected!("avx2"));
         match fernseed_sandbox::leave_libraries_out_of_workers() {
             Ok(_count) => Ok(Self { finder: None }),
             Err(error) => Err(format!("cannot leave libraries out of workers: {error}")),

@@ -4,69 +4,14 @@
 //! Huffman decoding after ITU-T T.81: F.2.2 (sequential) and G.2
 //! (progressive).
 
+mod bits;
+mod huffman;
+
 use crate::bytes::part;
 use crate::source::Source;
-
-/// Bits that the first lookup takes at once.
-const QUICK: usize = 10;
-
-/// A Huffman table: codes of up to ten bits by lookup, longer ones by
-/// searching the ranges of 16 bits that begin with them. Small on purpose:
-/// four tables of 2^16 entries cost more to fill than a small photo to walk.
-#[derive(Debug)]
-pub(super) struct Huffman {
-    /// `length << 8 | symbol` by the next ten bits; zero where no code of
-    /// that length begins so.
-    lookup: Vec<u16>,
-    /// `(one past the last 16 bits, length << 8 | symbol)`, rising.
-    long: Vec<(usize, u16)>,
-}
-
-impl Huffman {
-    /// Reads one table of a DHT segment: `(class, id, table, bytes used)`.
-    pub(super) fn parse(b: &[u8]) -> Option<(u8, u8, Self, usize)> {
-        let (class, id) = (b.first()? >> 4, b.first()? & 15);
-        let counts = part(b, 1, 16)?;
-        let total: usize = counts.iter().map(|&n| usize::from(n)).sum();
-        let symbols = part(b, 17, total)?;
-        if class > 1 || id > 3 || total > 256 {
-            return None;
-        }
-        let mut lookup = vec![0u16; 1 << QUICK];
-        let mut long = Vec::new();
-        let (mut code, mut next) = (0usize, 0usize);
-        for (length, &count) in (1usize..=16).zip(counts) {
-            for _ in 0..count {
-                let first = code << (16 - length);
-                let entry = (length as u16) << 8 | u16::from(*symbols.get(next)?);
-                let end = first + (1 << (16 - length));
-                if end > 1 << 16 {
-                    return None;
-                }
-                if length <= QUICK {
-                    lookup.get_mut(first >> (16 - QUICK)..end >> (16 - QUICK))?.fill(entry);
-                } else {
-                    long.push((end, entry));
-                }
-                code += 1;
-                next += 1;
-            }
-            code <<= 1;
-        }
-        Some((class, id, Self { lookup, long }, 17 + total))
-    }
-
-    /// The code that the 16 bits in `window` begin with.
-    #[inline]
-    fn entry(&self, window: usize) -> Option<u16> {
-        match self.lookup.get(window >> (16 - QUICK)) {
-            Some(&entry) if entry > 0 => Some(entry),
-            // Codes rise with their length: what is no short code lies above
-            // all short ones, so that the ranges need no beginnings.
-            _ => self.long.get(self.long.partition_point(|l| l.0 <= window)).map(|l| l.1),
-        }
-    }
-}
+use bits::{Bits, Broken};
+pub(super) use huffman::Huffman;
+use huffman::Steps;
 
 /// One colour component.
 #[derive(Debug)]
@@ -188,141 +133,104 @@ impl ScanHeader {
         };
         sensible.then_some(header)
     }
-}
 
-type Broken = (u64, &'static str);
-
-/// Bits of entropy-coded data, refilled from the file.
-struct Bits<'s, 'f> {
-    source: &'s mut Source<'f>,
-    buffer: Vec<u8>,
-    next: usize,
-    /// File offset of `buffer[0]`.
-    base: u64,
-    bits: u64,
-    count: u32,
-    /// True once a marker stands at the reading position.
-    stopped: bool,
-}
-
-impl<'s, 'f> Bits<'s, 'f> {
-    fn new(source: &'s mut Source<'f>, at: u64) -> Self {
-        Self { source, buffer: Vec::new(), next: 0, base: at, bits: 0, count: 0, stopped: false }
-    }
-
-    /// Offset of the next byte to be taken from the file.
-    fn at(&self) -> u64 {
-        self.base + self.next as u64
-    }
-
-    fn look(&mut self, ahead: usize) -> Option<u8> {
-        if self.next + ahead >= self.buffer.len() {
-            self.base = self.at();
-            self.next = 0;
-            let end = self.source.len();
-            self.buffer = self.source.upto(self.base, end, 64 * 1024).unwrap_or_default();
+    /// Blocks across and down, if the scan is of one component alone.
+    fn single(&self, components: &[Component]) -> Option<(u32, u32)> {
+        match self.parts.as_slice() {
+            [(which, ..)] => components.get(*which).map(|c| (c.blocks_wide, c.blocks_high)),
+            _ => None,
         }
-        self.buffer.get(self.next + ahead).copied()
-    }
-
-    fn refill(&mut self) {
-        while self.count <= 48 && !self.stopped {
-            // Four bytes at once as long as none of them is special.
-            if self.count <= 32
-                && let Some(&[a, b, c, d]) = self.buffer.get(self.next..self.next + 4)
-                && a != 0xFF
-                && b != 0xFF
-                && c != 0xFF
-                && d != 0xFF
-            {
-                self.bits = self.bits << 32 | u64::from(u32::from_be_bytes([a, b, c, d]));
-                self.count += 32;
-                self.next += 4;
-                continue;
-            }
-            let taken = match self.look(0) {
-                Some(0xFF) => match self.look(1) {
-                    Some(0) => {
-                        self.next += 1;
-                        0xFF
-                    }
-                    _ => {
-                        self.stopped = true;
-                        return;
-                    }
-                },
-                Some(byte) => byte,
-                None => {
-                    self.stopped = true;
-                    return;
-                }
-            };
-            self.next += 1;
-            self.bits = self.bits << 8 | u64::from(taken);
-            self.count += 8;
-        }
-    }
-
-    /// `n` bits, at most 16.
-    #[inline]
-    fn take(&mut self, n: u32) -> Option<u32> {
-        if self.count < n {
-            self.refill();
-        }
-        self.count = self.count.checked_sub(n)?;
-        Some((self.bits >> self.count) as u32 & ((1 << n) - 1))
-    }
-
-    #[inline]
-    fn symbol(&mut self, table: &Huffman) -> Option<u8> {
-        if self.count < 16 {
-            self.refill();
-        }
-        let window = if self.count >= 16 {
-            self.bits >> (self.count - 16)
-        } else {
-            self.bits << (16 - self.count)
-        };
-        let entry = table.entry((window & 0xFFFF) as usize)?;
-        self.count = self.count.checked_sub(u32::from(entry >> 8))?;
-        Some(entry as u8)
-    }
-
-    /// Ends an interval: less than a byte of ones may be left, and a marker
-    /// must follow.
-    fn align(&mut self) -> Result<(), Broken> {
-        self.refill();
-        let padding = self.count;
-        let ones = (1u64 << padding.min(8)) - 1;
-        if !self.stopped || padding >= 8 {
-            let here = self.at() - u64::from(padding / 8).min(self.next as u64);
-            return Err((here, "Bytes are hidden after the last block of the picture."));
-        }
-        if self.bits & ones != ones {
-            return Err((self.at(), "The bits that fill up the last byte are not all ones."));
-        }
-        self.count = 0;
-        self.bits = 0;
-        Ok(())
-    }
-
-    fn restart(&mut self, number: u32) -> Result<(), Broken> {
-        let expected = 0xD0 + (number & 7) as u8;
-        if self.look(0) != Some(0xFF) || self.look(1) != Some(expected) {
-            return Err((self.at(), "A restart marker is missing or out of order."));
-        }
-        self.next += 2;
-        self.stopped = false;
-        Ok(())
     }
 }
 
 /// State of a progressive scan.
 struct Pass<'p> {
     header: &'p ScanHeader,
-    progressive: bool,
     /// Blocks still covered by the last end-of-band run.
     run: u32,
+}
+
+/// One component of a sequential scan: how many blocks of it a unit has, and
+/// its tables.
+struct Member<'p> {
+    blocks: u32,
+    dc: Option<&'p Huffman>,
+    ac: Option<(&'p Huffman, Steps)>,
+}
+
+/// Walks the data of a sequential scan from `at`. Returns where it ends.
+fn sequential(
+    source: &mut Source<'_>,
+    at: u64,
+    picture: &mut Picture,
+    header: &ScanHeader,
+) -> Result<u64, Broken> {
+    let mut bits = Bits::new(source, at);
+    let Picture { components, tables, restart, mcus_wide, mcus_high, visits, .. } = picture;
+    let single = header.single(components);
+    let mut members = Vec::new();
+    for &(which, dc, ac) in &header.parts {
+        let Some(c) = components.get_mut(which) else { continue };
+        c.started = true;
+        members.push(Member {
+            blocks: if single.is_some() { 1 } else { c.h * c.v },
+            dc: tables.get(dc).and_then(Option::as_ref),
+            ac: tables.get(4 + ac).and_then(Option::as_ref).map(|t| (t, Steps::new(t))),
+        });
+    }
+    let (across, down) = single.unwrap_or((*mcus_wide, *mcus_high));
+    let (mut unit, mut restarts) = (0u32, 0u32);
+    for _ in 0..u64::from(across) * u64::from(down) {
+        if *restart > 0 && unit == *restart {
+            bits.align()?;
+            bits.restart(restarts)?;
+            restarts += 1;
+            unit = 0;
+        }
+        unit += 1;
+        for member in &members {
+            let Some(left) = visits.checked_sub(member.blocks.into()) else {
+                return Err((bits.at(), "The picture asks for too much work."));
+            };
+            *visits = left;
+            for _ in 0..member.blocks {
+                if sequential_block(&mut bits, member).is_none() {
+                    return Err((bits.at(), "The picture data is damaged or cut short."));
+                }
+            }
+        }
+    }
+    bits.align()?;
+    Ok(bits.at())
+}
+
+#[inline]
+fn sequential_block(bits: &mut Bits<'_, '_>, member: &Member<'_>) -> Option<()> {
+    let size = u32::from(bits.symbol(member.dc?)?);
+    if size > 11 {
+        return None;
+    }
+    bits.take(size)?;
+    let (table, steps) = member.ac.as_ref()?;
+    let mut k = bits.steps(steps, 1);
+    while k < 64 {
+        // One symbol at a time where bytes or codes are special.
+        let symbol = bits.symbol(table)?;
+        let (zeros, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+        k += match (zeros, size) {
+            (0, 0) => return Some(()),
+            (15, 0) => 16,
+            (_, 1..=10) => zeros + 1,
+            _ => return None,
+        };
+        bits.take(size)?;
+        // A run of zeros may end with the block, but not beyond it.
+        if k > 64 {
+            return None;
+        }
+        k = bits.steps(steps, k);
+    }
+    Some(())
 }
 
 /// Walks the data of one scan from `at`. Returns where it ends.
@@ -332,23 +240,22 @@ pub(super) fn walk(
     picture: &mut Picture,
     header: &ScanHeader,
 ) -> Result<u64, Broken> {
+    if !picture.progressive {
+        return sequential(source, at, picture, header);
+    }
     let mut bits = Bits::new(source, at);
-    let Picture { components, tables, restart, mcus_wide, mcus_high, progressive, visits, .. } =
-        picture;
-    let mut pass = Pass { header, progressive: *progressive, run: 0 };
+    let Picture { components, tables, restart, mcus_wide, mcus_high, visits, .. } = picture;
+    let mut pass = Pass { header, run: 0 };
     for &(which, ..) in &header.parts {
         if let Some(c) = components.get_mut(which) {
             c.started |= header.first == 0;
-            if *progressive && c.nonzero.is_empty() {
+            if c.nonzero.is_empty() {
                 let blocks = c.stride as usize * (*mcus_high * c.v) as usize;
                 c.nonzero = vec![0; blocks];
             }
         }
     }
-    let single = match header.parts.as_slice() {
-        [(which, ..)] => components.get(*which).map(|c| (c.blocks_wide, c.blocks_high)),
-        _ => None,
-    };
+    let single = header.single(components);
     let (across, down) = single.unwrap_or((*mcus_wide, *mcus_high));
     let (mut unit, mut restarts) = (0u32, 0u32);
     for y in 0..down {
@@ -409,9 +316,7 @@ fn block(
             }
             bits.take(size)?;
         }
-        if pass.progressive {
-            return Some(());
-        }
+        return Some(());
     }
     if h.high > 0 {
         return refine(bits, pass, ac?, state);
@@ -420,7 +325,7 @@ fn block(
         pass.run -= 1;
         return Some(());
     }
-    let mut k = h.first.max(1);
+    let mut k = h.first;
     while k <= h.last {
         let symbol = bits.symbol(ac?)?;
         let (zeros, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
@@ -428,9 +333,6 @@ fn block(
             if zeros == 15 {
                 k += 16;
                 continue;
-            }
-            if !pass.progressive && zeros > 0 {
-                return None;
             }
             pass.run = (1 << zeros) - 1 + bits.take(zeros)?;
             return Some(());
@@ -512,7 +414,7 @@ pub(super) fn next_marker(source: &mut Source<'_>, at: u64) -> Option<u64> {
         if byte == 0xFF && matches!(bits.look(1), Some(m) if !matches!(m, 0 | 0xD0..=0xD7 | 0xFF)) {
             return Some(bits.at());
         }
-        bits.next += 1;
+        bits.skip();
     }
     None
 }

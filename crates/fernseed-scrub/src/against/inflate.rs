@@ -45,10 +45,17 @@ pub(super) fn each(
     while at < len {
         let Ok(block) = source.upto(at, len, (1 << 20) + 64) else { break };
         for n in 0..block.len().min(1 << 20) {
+            // Nine bytes in ten begin nothing.
+            if !block.get(n).is_some_and(|&b| FIRST_BYTES[usize::from(b)]) {
+                continue;
+            }
             let Some((skip, zlib)) = begins(block.get(n..).unwrap_or_default()) else { continue };
             let place = at + n as u64;
             // A stream of a few bytes is told from the block at hand.
             let rest = block.get(n + skip..).unwrap_or_default();
+            if !plausible(rest.get(if zlib { 2 } else { 0 }..).unwrap_or_default()) {
+                continue;
+            }
             if let Some(content) = bounds.unpack(source, rest, place + skip as u64, zlib) {
                 found(&content, place);
             }
@@ -68,6 +75,103 @@ pub(super) fn each(
         }
     }
 }
+
+/// The bytes that [`begins`] takes as the first.
+const FIRST_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    table[0x1F] = true;
+    table[b'P' as usize] = true;
+    let mut window = 0;
+    while window < 8 {
+        table[window << 4 | 8] = true;
+        window += 1;
+    }
+    table
+};
+
+/// False if no deflated stream of [`LEAST`] bytes begins with `b`, whose first
+/// bytes say so: the type of the block does not exist, a stored block has no
+/// length, the code for the lengths of the codes is none (RFC 1951, 3.2.7), or
+/// fixed codes do not get so far. Setting up the inflater for each place would
+/// cost far more.
+fn plausible(b: &[u8]) -> bool {
+    let Some(&[first, second, third]) = b.first_chunk() else { return true };
+    match first >> 1 & 3 {
+        0 => match (le16(b, 1), le16(b, 3)) {
+            (Some(length), Some(check)) => length == !check,
+            _ => true,
+        },
+        1 => fixed_gives(b),
+        2 => {
+            // 3 bits of the block's head, 5 and 5 numbers of codes, 4 of
+            // lengths, then three bits each.
+            let head = u32::from_le_bytes([first, second, third, 0]);
+            let count = (head >> 13 & 15) as usize + 4;
+            let Some(window) = b.get(2..).and_then(<[u8]>::first_chunk) else { return true };
+            let mut lengths = u64::from_le_bytes(*window) >> 1;
+            let (mut sum, mut used) = (0u32, 0);
+            for _ in 0..count {
+                let length = lengths as u32 & 7;
+                lengths >>= 3;
+                if length > 0 {
+                    sum += 128 >> length;
+                    used += 1;
+                }
+            }
+            // A code of one symbol may be incomplete.
+            sum == 128 || used <= 1
+        }
+        _ => false,
+    }
+}
+
+/// False if a block with the fixed codes (RFC 1951, 3.2.6) at the beginning of
+/// `b` breaks off or is the last and ends before it gives [`LEAST`] bytes.
+fn fixed_gives(b: &[u8]) -> bool {
+    // Each symbol gives a byte at least and has 9 + 5 + 5 + 13 bits at most.
+    let mut at = 3usize;
+    let mut given = 0;
+    while given < LEAST {
+        let Some(word) = b.get(at / 8..).and_then(<[u8]>::first_chunk) else { return true };
+        let word = u64::from_le_bytes(*word) >> (at % 8);
+        // Codes stand with their first bit first.
+        let nine = (word as u32 & 0x1FF).reverse_bits() >> 23;
+        let (symbol, bits) = match nine {
+            0..0x60 => (256 + (nine >> 2), 7),
+            0x60..0x180 => ((nine >> 1) - 0x30, 8),
+            0x180..0x190 => (280 + (nine >> 1) - 0xC0, 8),
+            _ => (144 + nine - 0x190, 9),
+        };
+        at += bits;
+        match symbol {
+            0..=255 => given += 1,
+            // What another block may give is not looked at.
+            256 => return b.first().is_some_and(|&first| first & 1 == 0),
+            257..=285 => {
+                let code = symbol as usize - 257;
+                let length = LENGTHS[code] + (word >> bits) as usize % (1 << LENGTH_BITS[code]);
+                at += LENGTH_BITS[code] as usize;
+                let distance = (word >> (bits + LENGTH_BITS[code] as usize)) as u8;
+                let distance = (distance & 31).reverse_bits() >> 3;
+                if distance > 29 {
+                    return false;
+                }
+                at += 5 + (usize::from(distance) / 2).saturating_sub(1);
+                given += length;
+            }
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Shortest match of each length code, and bits that say how much longer.
+const LENGTHS: [usize; 29] = [
+    3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131,
+    163, 195, 227, 258,
+];
+const LENGTH_BITS: [u32; 29] =
+    [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
 
 /// True for the first bytes of a stream: where its data begins, and whether
 /// they have a zlib header.
@@ -135,10 +239,7 @@ impl Bounds {
     /// What a bare stream at the beginning of `b` unpacks to, if it ends in
     /// there.
     fn unpack_whole(&mut self, b: &[u8]) -> Option<Vec<u8>> {
-        // Reserved block type, or a stored block whose length is not there.
-        let first = *b.first()?;
-        let stored = first >> 1 & 3 == 0;
-        if first >> 1 & 3 == 3 || stored && le16(b, 1)? != !le16(b, 3)? {
+        if !plausible(b) {
             return None;
         }
         self.tries = self.tries.checked_sub(1)?;
@@ -172,5 +273,49 @@ fn run(machine: &mut Decompress, input: &[u8], out: &mut Vec<u8>, most: usize) -
         if stuck && out.len() < out.capacity() {
             return Some(Status::Ok);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the gate turns away, the inflater makes nothing of either.
+    #[test]
+    fn what_is_implausible_is_no_stream() {
+        let mut x = 11u64;
+        let mut noise = move || {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (x >> 56) as u8
+        };
+        let mut machine = Decompress::new(false);
+        let mut turned_away = 0;
+        for _ in 0..60_000 {
+            let bytes: Vec<u8> = (0..40).map(|_| noise()).collect();
+            if plausible(&bytes) {
+                continue;
+            }
+            turned_away += 1;
+            machine.reset(false);
+            let mut out = Vec::with_capacity(256);
+            run(&mut machine, &bytes, &mut out, 1 << 16);
+            assert!(out.len() < LEAST, "{bytes:x?}");
+        }
+        assert!(turned_away > 42_000, "{turned_away}");
+    }
+
+    #[test]
+    fn real_streams_are_plausible() {
+        use flate2::{Compression, write::DeflateEncoder};
+        use std::io::Write;
+        let text = b"The quick brown fox jumps over the lazy dog, again and again and again. ";
+        for level in [0, 1, 6, 9] {
+            for times in [1, 3, 200] {
+                let mut packer = DeflateEncoder::new(Vec::new(), Compression::new(level));
+                packer.write_all(&text.repeat(times)).unwrap();
+                assert!(plausible(&packer.finish().unwrap()), "{level} {times}");
+            }
+        }
+        assert!(plausible(&[]) && plausible(&[3, 0]), "too short to tell");
     }
 }

@@ -1,11 +1,11 @@
 //! Looks for needles in every byte of an output.
 
+use super::grams::Finder;
 use super::windows::{Pieces, WINDOW};
 use super::{Form, Leak, Needles, inflate};
 use crate::account::{Accounting, OutputKind, account};
 use crate::inventory::Category;
 use crate::source::Source;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
@@ -28,17 +28,32 @@ struct Pattern {
 /// What the first `len` bytes of `output` hold of `needles`. At most 1,000
 /// leaks, one for each value and form.
 pub fn search(needles: &Needles, output: &mut (impl Read + Seek), len: u64) -> Vec<Leak> {
-    let (patterns, texts) = patterns(needles);
-    let built = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(&texts);
-    let (Ok(automaton), false) = (built, needles.is_empty()) else { return Vec::new() };
+    if needles.is_empty() {
+        return Vec::new();
+    }
     let account = account(output, len);
-    let map = Map::new(&account, len, patterns.len());
+    search_accounted(needles, output, len, &account)
+}
+
+/// The same where `output` has been accounted for already.
+pub fn search_accounted(
+    needles: &Needles,
+    output: &mut (impl Read + Seek),
+    len: u64,
+    account: &Accounting,
+) -> Vec<Leak> {
+    let (patterns, texts) = patterns(needles);
+    if needles.is_empty() {
+        return Vec::new();
+    }
+    let Some(finder) = Finder::new(texts) else { return Vec::new() };
+    let map = Map::new(account, len, patterns.len());
     let budget = len.saturating_mul(3).saturating_add(64 << 20);
     let mut source = Source::new(output, len, budget);
     let mut hunt = Hunt {
         needles,
         patterns,
-        automaton,
+        finder,
         pieces: Pieces::new(&needles.pieces),
         map: &map,
         found: BTreeMap::new(),
@@ -160,7 +175,7 @@ fn least(bytes: u64, patterns: usize, bits: u32) -> usize {
 struct Hunt<'a> {
     needles: &'a Needles,
     patterns: Vec<Pattern>,
-    automaton: AhoCorasick,
+    finder: Finder,
     pieces: Pieces<'a>,
     map: &'a Map<'a>,
     found: BTreeMap<(usize, Form, bool), Leak>,
@@ -171,15 +186,15 @@ impl Hunt<'_> {
     /// comes again in the next block.
     fn plain(&mut self, block: &[u8], at: u64, end: u64) {
         let mut hits = Vec::new();
-        for hit in self.automaton.find_overlapping_iter(block) {
-            let start = at + hit.start() as u64;
-            let Some(p) = self.patterns.get(hit.pattern().as_usize()) else { continue };
+        self.finder.each(block, &mut |pattern, start| {
+            let start = at + start as u64;
+            let Some(p) = self.patterns.get(pattern) else { return };
             let (short, long) = self.map.least;
             let least = if self.map.is_open(start) { short } else { long };
             if start < end && p.length >= least {
                 hits.push((p.needle, p.form, start, p.length));
             }
-        }
+        });
         for (needle, form, start, length) in hits {
             self.hit(needle, form, false, start, start + length as u64);
         }
@@ -196,13 +211,11 @@ impl Hunt<'_> {
         let long = least(content.len() as u64, self.map.patterns, 14);
         let least = if short { 4 } else { long };
         let mut hits = Vec::new();
-        for hit in self.automaton.find_overlapping_iter(content) {
-            if let Some(p) = self.patterns.get(hit.pattern().as_usize())
-                && p.length >= least
-            {
+        self.finder.each(content, &mut |pattern, _| {
+            if let Some(p) = self.patterns.get(pattern).filter(|p| p.length >= least) {
                 hits.push((p.needle, p.form));
             }
-        }
+        });
         for (needle, form) in hits {
             self.hit(needle, form, true, at, at + 1);
         }

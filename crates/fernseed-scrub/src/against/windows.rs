@@ -62,7 +62,8 @@ pub(super) struct Pieces<'a> {
 impl<'a> Pieces<'a> {
     pub(super) fn new(pieces: &'a [u8]) -> Self {
         let mut by_hash: BTreeMap<u64, Vec<&[u8]>> = BTreeMap::new();
-        let mut filter = vec![false; 1 << 16];
+        // Most originals have no embedded pictures.
+        let mut filter = vec![false; if pieces.is_empty() { 0 } else { 1 << 16 }];
         for piece in pieces.chunks_exact(WINDOW) {
             let hash = piece.iter().fold(0, |h, &b| step(h, b));
             if let Some(flag) = filter.get_mut((hash & 0xFFFF) as usize) {

@@ -116,7 +116,7 @@ fn next_marker(source: &mut Source<'_>, out: &mut Collector, from: u64) -> Optio
             return Some(at - 1);
         }
         while let Some(found) =
-            data.get(skip..).and_then(|d| d.iter().position(|&b| b == 0xFF)).map(|p| p + skip)
+            data.get(skip..).and_then(|d| memchr::memchr(0xFF, d)).map(|p| p + skip)
         {
             if found + 1 < data.len() && is_marker(data.get(found + 1).copied()) {
                 return Some(at + found as u64);

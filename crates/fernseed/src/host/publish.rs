@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 mod replace;
 
@@ -294,15 +295,21 @@ fn rename_without_overwriting(
     }
 }
 
-/// Mode of a published file: what the user's umask leaves of 0666.
+/// Mode of a published file: what the user's umask leaves of 0666. The umask
+/// is asked once: nothing here changes it.
 fn public_mode() -> Mode {
+    static MODE: OnceLock<u32> = OnceLock::new();
+    Mode::from_raw_mode(*MODE.get_or_init(read_public_mode))
+}
+
+fn read_public_mode() -> u32 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let umask = status
         .lines()
         .find_map(|l| l.strip_prefix("Umask:"))
         .and_then(|v| u32::from_str_radix(v.trim(), 8).ok())
         .unwrap_or(0o077);
-    Mode::from_raw_mode(0o666 & !umask)
+    0o666 & !umask
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ fn foreign(
     finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
     let known = account.container != OutputKind::Unknown || inventory.container != "unknown";
     if let Some((look, _)) = original {
-        let found = super::check::against(look, &mut finished, length)?;
+        let found = super::check::against(look, &mut finished, length, account)?;
         job.outbox.findings(found)?;
         job.outbox.tell(Event::Checked(vec![super::check::AGAINST.to_owned()]))?;
         finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;

@@ -5,7 +5,7 @@ use super::outbox::Outbox;
 use super::strip::{read_all, rewound};
 use crate::protocol::{Contents, Event, Failure};
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
-use fernseed_scrub::against::{Form, Leak};
+use fernseed_scrub::against::{Form, Leak, leaks_accounted};
 use fernseed_scrub::{Accounting, Harm, Inventory, InventoryLimits, Item};
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
@@ -49,7 +49,7 @@ fn check(
     ];
     if let Some(original) = original {
         rewind(finished)?;
-        outbox.findings(against(original, finished, length)?)?;
+        outbox.findings(against(original, finished, length, &account)?)?;
         checked.push(AGAINST.to_owned());
     }
     outbox.tell(Event::Checked(checked))
@@ -64,14 +64,15 @@ pub(super) fn against(
     mut original: File,
     finished: &mut (impl Read + Seek),
     length: u64,
+    account: &Accounting,
 ) -> Result<Vec<Finding>, Failure> {
     let original_length = rewound(&mut original)?;
     let leaks = if original_length <= IN_MEMORY {
         let mut original = Cursor::new(read_all(&mut original, original_length)?);
-        fernseed_scrub::leaks(&mut original, original_length, finished, length)
+        leaks_accounted(&mut original, original_length, finished, length, account)
     } else {
         let mut original = BufReader::with_capacity(64 << 10, original);
-        fernseed_scrub::leaks(&mut original, original_length, finished, length)
+        leaks_accounted(&mut original, original_length, finished, length, account)
     };
     Ok(leaks.iter().map(leaked).collect())
 }

@@ -5,16 +5,20 @@
 //! segments are canonical. What stands in no block goes: application
 //! segments, comments, unused tables, padding bits, bytes after the end.
 
+mod bits;
 mod entropy;
 mod huffman;
+mod tokens;
 
 use super::{
     Built, Outcome, StripError, colour, damaged, exif, needs, too_large, truncated, unsupported,
 };
 use crate::bytes::{be16, part};
 use crate::profiles::Space;
-use entropy::{Grid, Member, Scan, Table};
+use bits::Table;
+use entropy::{Grid, Member, Scan};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Most blocks of a picture (about 200 megapixels in 4:4:4).
 const MAX_BLOCKS: u64 = 12_000_000;
@@ -62,7 +66,7 @@ struct File {
     mcus: (u32, u32),
     quantisation: [Option<[u16; 64]>; 4],
     /// DC 0 to 3, then AC 0 to 3.
-    tables: [Option<Table>; 8],
+    tables: [Option<Rc<Table>>; 8],
     restart: u16,
     written_restart: u16,
     scans: usize,
@@ -188,7 +192,7 @@ impl File {
                 return None;
             }
             let place = usize::from(head >> 4) * 4 + usize::from(head & 15);
-            *self.tables.get_mut(place)? = Some(Table::new(counts, symbols)?);
+            *self.tables.get_mut(place)? = Some(Rc::new(Table::new(counts, symbols)?));
             b = b.get(17 + total..)?;
         }
         Some(())

@@ -1,162 +1,16 @@
 //! Entropy-coded data as a list of symbols (ITU-T T.81, F.2.2 and G.2).
 
 use super::super::{StripError, damaged, too_large, truncated};
-
-/// Most symbols of one scan (192 MiB of tokens).
-const MAX_TOKENS: usize = 48 << 20;
-
-/// A Huffman table for reading: short codes by lookup, long ones by limits.
-#[derive(Clone, Debug)]
-pub(super) struct Table {
-    /// `length << 8 | symbol` by the next nine bits; zero for longer codes.
-    short: Vec<u16>,
-    /// Largest code of each length, as a number of 16 bits, plus one.
-    limit: [u32; 17],
-    first: [u32; 17],
-    index: [usize; 17],
-    symbols: Vec<u8>,
-}
-
-const SHORT: u32 = 9;
-
-impl Table {
-    /// A table from its numbers of codes per length and its symbols.
-    pub(super) fn new(counts: &[u8], symbols: &[u8]) -> Option<Self> {
-        let mut table = Self {
-            short: vec![0; 1 << SHORT],
-            limit: [0; 17],
-            first: [0; 17],
-            index: [0; 17],
-            symbols: symbols.to_vec(),
-        };
-        let (mut code, mut next) = (0u32, 0usize);
-        for (length, &count) in (1u32..=16).zip(counts) {
-            let l = length as usize;
-            table.first[l] = code;
-            table.index[l] = next;
-            for _ in 0..count {
-                let symbol = *symbols.get(next)?;
-                if code >= 1 << length {
-                    return None;
-                }
-                if length <= SHORT {
-                    let from = (code << (SHORT - length)) as usize;
-                    let entry = (length as u16) << 8 | u16::from(symbol);
-                    table.short.get_mut(from..from + (1 << (SHORT - length)))?.fill(entry);
-                }
-                code += 1;
-                next += 1;
-            }
-            table.limit[l] = code << (16 - length);
-            code <<= 1;
-        }
-        Some(table)
-    }
-}
-
-/// Bits of a scan.
-struct Bits<'a> {
-    data: &'a [u8],
-    at: usize,
-    bits: u64,
-    count: u32,
-    stopped: bool,
-}
-
-impl Bits<'_> {
-    fn refill(&mut self) {
-        while self.count <= 32 && !self.stopped {
-            if let Some(&[a, b, c, d]) = self.data.get(self.at..self.at + 4)
-                && a != 0xFF
-                && b != 0xFF
-                && c != 0xFF
-                && d != 0xFF
-            {
-                self.bits = self.bits << 32 | u64::from(u32::from_be_bytes([a, b, c, d]));
-                self.count += 32;
-                self.at += 4;
-                continue;
-            }
-            match (self.data.get(self.at), self.data.get(self.at + 1)) {
-                (Some(0xFF), Some(0)) => {
-                    self.bits = self.bits << 8 | 0xFF;
-                    self.at += 2;
-                }
-                (Some(0xFF), _) | (None, _) => {
-                    self.stopped = true;
-                    return;
-                }
-                (Some(&byte), _) => {
-                    self.bits = self.bits << 8 | u64::from(byte);
-                    self.at += 1;
-                }
-            }
-            self.count += 8;
-        }
-    }
-
-    #[inline]
-    fn take(&mut self, n: u32) -> Option<u32> {
-        if self.count < n {
-            self.refill();
-        }
-        self.count = self.count.checked_sub(n)?;
-        Some((self.bits >> self.count) as u32 & ((1 << n) - 1))
-    }
-
-    #[inline]
-    fn symbol(&mut self, table: &Table) -> Option<u8> {
-        if self.count < 16 {
-            self.refill();
-        }
-        let window = if self.count >= 16 {
-            (self.bits >> (self.count - 16)) as u32 & 0xFFFF
-        } else {
-            (self.bits << (16 - self.count)) as u32 & 0xFFFF
-        };
-        let entry = *table.short.get((window >> (16 - SHORT)) as usize)?;
-        if entry > 0 {
-            self.count = self.count.checked_sub(u32::from(entry >> 8))?;
-            return Some(entry as u8);
-        }
-        for length in SHORT + 1..=16 {
-            let l = length as usize;
-            if window < table.limit[l] {
-                self.count = self.count.checked_sub(length)?;
-                let offset = (window >> (16 - length)).checked_sub(table.first[l])?;
-                return table.symbols.get(table.index[l] + offset as usize).copied();
-            }
-        }
-        None
-    }
-
-    /// Drops what is left of the interval. Whole bytes that no block uses
-    /// go with the padding bits.
-    fn align(&mut self) {
-        self.bits = 0;
-        self.count = 0;
-        self.stopped = false;
-    }
-
-    /// Goes to the next marker, past bytes that belong to nothing.
-    fn marker(&mut self) -> Option<u8> {
-        // Bytes already taken into `bits` hold no marker.
-        self.align();
-        loop {
-            match (self.data.get(self.at)?, self.data.get(self.at + 1)) {
-                (0xFF, Some(&m)) if m != 0 && m != 0xFF => return Some(m),
-                _ => self.at += 1,
-            }
-        }
-    }
-}
+use super::bits::{Bits, Table};
+use super::tokens::{MAX_TOKENS, Tokens};
+use std::rc::Rc;
 
 /// One part of a scan: which component, which tables it reads with.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     pub(super) component: usize,
-    pub(super) dc: Option<Table>,
-    pub(super) ac: Option<Table>,
+    pub(super) dc: Option<Rc<Table>>,
+    pub(super) ac: Option<Rc<Table>>,
     /// Table number it is written with, 0 or 1.
     pub(super) slot: u32,
 }
@@ -186,32 +40,6 @@ pub(super) struct Grid {
     pub(super) nonzero: Vec<u64>,
 }
 
-/// Symbols in order. `kind << 29 | n << 24 | symbol << 16 | extra`: kinds 0
-/// to 3 are DC 0, DC 1, AC 0, AC 1 with `n` extra bits; 4 are bare bits; 5
-/// is a restart.
-#[derive(Debug, Default)]
-pub(super) struct Tokens(pub(super) Vec<u32>);
-
-impl Tokens {
-    #[inline]
-    fn symbol(&mut self, kind: u32, symbol: u8, n: u32, extra: u32) {
-        self.0.push(kind << 29 | n << 24 | u32::from(symbol) << 16 | extra);
-    }
-
-    #[inline]
-    fn bit(&mut self, bit: u32) {
-        if let Some(last) = self.0.last_mut()
-            && *last >> 29 == 4
-            && *last >> 24 & 31 < 16
-        {
-            let n = (*last >> 24 & 31) + 1;
-            *last = 4 << 29 | n << 24 | (*last & 0xFFFF) << 1 & 0xFFFF | bit;
-            return;
-        }
-        self.0.push(4 << 29 | 1 << 24 | bit);
-    }
-}
-
 /// Reads one scan from the start of `data`. Returns its symbols and where
 /// the next marker is; `visits` bounds the work over all scans.
 pub(super) fn read(
@@ -221,8 +49,8 @@ pub(super) fn read(
     (across, down): (u32, u32),
     visits: &mut u64,
 ) -> Result<(Tokens, usize), StripError> {
-    let mut bits = Bits { data, at: 0, bits: 0, count: 0, stopped: false };
-    let mut out = Tokens::default();
+    let mut bits = Bits::new(data);
+    let mut out = Tokens::with_room_for(data.len());
     let mut run = 0u32;
     let alone = scan.members.len() == 1;
     let (mut unit, mut restarts) = (0u32, 0u32);
@@ -234,7 +62,7 @@ pub(super) fn read(
                     return Err(damaged("a restart marker of the picture data is missing"));
                 }
                 bits.at += 2;
-                out.0.push(5 << 29);
+                out.restart();
                 restarts += 1;
                 unit = 0;
                 run = 0;
@@ -252,7 +80,12 @@ pub(super) fn read(
                             (y * v + dy) as usize * grid.stride as usize + (x * h + dx) as usize;
                         let mut none = 0;
                         let state = grid.nonzero.get_mut(index).unwrap_or(&mut none);
-                        if block(&mut bits, scan, member, &mut run, state, &mut out).is_none() {
+                        let done = if scan.progressive {
+                            block(&mut bits, scan, member, &mut run, state, &mut out)
+                        } else {
+                            sequential(&mut bits, member, &mut out)
+                        };
+                        if done.is_none() {
                             return Err(if bits.at >= data.len() {
                                 truncated("the picture data")
                             } else {
@@ -263,7 +96,7 @@ pub(super) fn read(
                 }
             }
         }
-        if out.0.len() > MAX_TOKENS {
+        if out.list.len() > MAX_TOKENS {
             return Err(too_large("the picture has too much data"));
         }
     }
@@ -275,6 +108,42 @@ pub(super) fn read(
     Ok((out, bits.at.min(data.len())))
 }
 
+/// A block of a sequential scan.
+#[inline(always)]
+fn sequential(bits: &mut Bits<'_>, member: &Member, out: &mut Tokens) -> Option<()> {
+    let size = bits.symbol(member.dc.as_deref()?)?;
+    if size > 11 {
+        return None;
+    }
+    let extra = bits.take(size.into())?;
+    out.symbol(member.slot, size, size.into(), extra);
+    let (ac, kind) = (member.ac.as_deref()?, 2 + member.slot);
+    let mut k = 1;
+    while k < 64 {
+        // Both the code and the bits behind it.
+        bits.want();
+        let symbol = bits.symbol(ac)?;
+        let (zeros, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
+        if size == 0 {
+            out.symbol(kind, symbol, 0, 0);
+            match zeros {
+                0 => return Some(()),
+                15 => k += 16,
+                _ => return None,
+            }
+            continue;
+        }
+        k += zeros + 1;
+        if k > 64 || size > 10 {
+            return None;
+        }
+        let extra = bits.take(size)?;
+        out.symbol(kind, symbol, size, extra);
+    }
+    (k == 64).then_some(())
+}
+
+/// A block of a progressive scan.
 #[inline]
 fn block(
     bits: &mut Bits<'_>,
@@ -289,18 +158,16 @@ fn block(
         if scan.high > 0 {
             out.bit(bits.take(1)?);
         } else {
-            let size = bits.symbol(member.dc.as_ref()?)?;
+            let size = bits.symbol(member.dc.as_deref()?)?;
             if size > 11 {
                 return None;
             }
             let extra = bits.take(size.into())?;
             out.symbol(slot, size, size.into(), extra);
         }
-        if scan.progressive {
-            return Some(());
-        }
+        return Some(());
     }
-    let ac = member.ac.as_ref()?;
+    let ac = member.ac.as_deref()?;
     if scan.high > 0 {
         return refine(bits, scan, ac, slot, run, state, out);
     }
@@ -308,7 +175,7 @@ fn block(
         *run -= 1;
         return Some(());
     }
-    let mut k = scan.first.max(1);
+    let mut k = scan.first;
     while k <= scan.last {
         let symbol = bits.symbol(ac)?;
         let (zeros, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
@@ -317,9 +184,6 @@ fn block(
                 out.symbol(2 + slot, symbol, 0, 0);
                 k += 16;
                 continue;
-            }
-            if !scan.progressive && zeros > 0 {
-                return None;
             }
             let extra = bits.take(zeros)?;
             out.symbol(2 + slot, symbol, zeros, extra);

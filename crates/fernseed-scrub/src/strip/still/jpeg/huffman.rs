@@ -1,7 +1,9 @@
 //! Writing symbols with the best code there is for them (ITU-T T.81, K.2):
 //! the code follows from the picture alone, not from who wrote it first.
 
-use super::entropy::Tokens;
+use super::tokens::{KINDS, Tokens, What};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// A code for writing.
 #[derive(Debug)]
@@ -16,56 +18,44 @@ pub(super) struct Code {
 
 /// The best codes for the four kinds of symbols; `None` where a kind does
 /// not occur.
-pub(super) fn codes(tokens: &Tokens) -> [Option<Code>; 4] {
-    let mut counts = [[0u32; 256]; 4];
-    for &token in &tokens.0 {
-        if let Some(kind) = counts.get_mut((token >> 29) as usize) {
-            let place = &mut kind[(token >> 16 & 0xFF) as usize];
-            *place = place.saturating_add(1);
-        }
-    }
-    counts.map(|c| c.iter().any(|&n| n > 0).then(|| best(&c)))
+pub(super) fn codes(tokens: &Tokens) -> [Option<Code>; KINDS] {
+    let mut kinds = tokens.counts.chunks_exact(256);
+    std::array::from_fn(|_| {
+        let counts = kinds.next()?.first_chunk()?;
+        counts.iter().any(|&n| n > 0).then(|| best(counts))
+    })
 }
 
 /// T.81, figures K.1 to K.4, with one code point kept free so that no code
 /// is all ones.
 fn best(frequencies: &[u32; 256]) -> Code {
-    let mut freq: Vec<u64> = frequencies.iter().map(|&f| f.into()).collect();
-    freq.push(1);
-    let mut size = vec![0usize; 257];
-    let mut other: Vec<Option<usize>> = vec![None; 257];
-    // Those left, in rising order. Most pictures use a quarter of them.
-    let mut left: Vec<usize> = (0..freq.len()).filter(|&i| freq[i] > 0).collect();
-    // Where in `left` the rarest stands; of equals the last.
-    let smallest = |freq: &[u64], left: &[usize], not: Option<usize>| {
-        let mut found: Option<(usize, u64)> = None;
-        for (place, &i) in left.iter().enumerate() {
-            if Some(place) != not && found.is_none_or(|(_, least)| freq[i] <= least) {
-                found = Some((place, freq[i]));
-            }
-        }
-        found.map(|(place, _)| place)
-    };
-    while let Some(first) = smallest(&freq, &left, None)
-        && let Some(second) = smallest(&freq, &left, Some(first))
+    // Trees: the rarest on top; of equals the one whose first symbol is last.
+    let mut left: BinaryHeap<(Reverse<u64>, usize, usize)> = frequencies
+        .iter()
+        .map(|&f| u64::from(f))
+        .chain([1])
+        .enumerate()
+        .filter(|&(_, f)| f > 0)
+        .map(|(i, f)| (Reverse(f), i, i))
+        .collect();
+    // What each tree was joined into; joins come behind the symbols.
+    let mut above = [0usize; 2 * 257];
+    let mut next = 257;
+    while let Some((Reverse(a), first, one)) = left.pop()
+        && let Some((Reverse(b), _, two)) = left.pop()
     {
-        let (one, two) = (left[first], left[second]);
-        left.remove(second);
-        freq[one] += freq[two];
-        freq[two] = 0;
-        let lengthen = |from: usize, size: &mut [usize], other: &[Option<usize>]| {
-            let mut at = from;
-            size[at] += 1;
-            while let Some(next) = other[at] {
-                at = next;
-                size[at] += 1;
-            }
-            at
-        };
-        let end = lengthen(one, &mut size, &other);
-        other[end] = Some(two);
-        lengthen(two, &mut size, &other);
+        (above[one], above[two]) = (next, next);
+        left.push((Reverse(a + b), first, next));
+        next += 1;
     }
+    // How deep each stands below the last join.
+    let mut size = [0usize; 2 * 257];
+    for node in (0..next.saturating_sub(1)).rev() {
+        if above[node] > 0 {
+            size[node] = size[above[node]] + 1;
+        }
+    }
+    let size = &size[..257];
     let mut bits = vec![0u32; 260];
     for &s in size.iter().filter(|&&s| s > 0) {
         bits[s] += 1;
@@ -111,53 +101,76 @@ fn best(frequencies: &[u32; 256]) -> Code {
 }
 
 /// Writes the symbols of a scan, the last byte filled up with ones.
-pub(super) fn write(tokens: &Tokens, codes: &[Option<Code>; 4], out: &mut Vec<u8>) {
-    let mut writer = Writer { out, bits: 0, count: 0 };
+pub(super) fn write(tokens: &Tokens, codes: &[Option<Code>; KINDS], out: &mut Vec<u8>) {
+    let mut table = [0u32; KINDS * 256];
+    for (part, code) in table.chunks_exact_mut(256).zip(codes) {
+        if let Some(code) = code {
+            part.copy_from_slice(&code.by_symbol);
+        }
+    }
+    let mut writer = Writer { out, word: 0, free: 64 };
     let mut restarts = 0u8;
-    for &token in &tokens.0 {
-        let (kind, n) = ((token >> 29) as usize, token >> 24 & 31);
-        match kind {
-            4 => writer.put(token & 0xFFFF, n),
-            5 => {
+    for &token in &tokens.list {
+        let (extra, n) = token.extra();
+        match token.what() {
+            What::Symbol => {
+                // At most 16 and 14 bits.
+                let entry = table[token.place()];
+                writer.put((entry & 0xFFFF) << n | extra, (entry >> 16) + n);
+            }
+            What::Bare => writer.put(extra, n),
+            What::Restart => {
                 writer.align();
                 writer.out.extend([0xFF, 0xD0 + (restarts & 7)]);
                 restarts = restarts.wrapping_add(1);
-            }
-            _ => {
-                let symbol = (token >> 16 & 0xFF) as usize;
-                if let Some(Some(code)) = codes.get(kind) {
-                    // At most 16 and 11 bits.
-                    let entry = code.by_symbol[symbol];
-                    writer.put((entry & 0xFFFF) << n | token & 0xFFFF, (entry >> 16) + n);
-                }
             }
         }
     }
     writer.align();
 }
 
+/// Gathers bits into words of eight bytes.
 struct Writer<'a> {
     out: &'a mut Vec<u8>,
-    bits: u64,
-    count: u32,
+    /// Bits not yet written, at the bottom.
+    word: u64,
+    /// How many more `word` takes.
+    free: u32,
 }
 
 impl Writer<'_> {
-    /// Adds `n` bits, at most 32.
-    #[inline]
+    /// Adds the `n` bits of `value`, at most 32.
+    #[inline(always)]
     fn put(&mut self, value: u32, n: u32) {
-        self.bits = self.bits << n | u64::from(value);
-        self.count += n;
-        if self.count >= 32 {
-            self.flush();
+        let value = u64::from(value);
+        if n <= self.free {
+            self.word = self.word << n | value;
+            self.free -= n;
+            return;
+        }
+        let later = n - self.free;
+        self.word = self.word << self.free | value >> later;
+        self.eight();
+        // What is written already goes over the top before the next eight.
+        self.word = value;
+        self.free = 64 - later;
+    }
+
+    /// Writes a full word.
+    #[inline(always)]
+    fn eight(&mut self) {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        if (!self.word).wrapping_sub(ONES) & self.word & (ONES << 7) == 0 {
+            self.out.extend_from_slice(&self.word.to_be_bytes());
+        } else {
+            self.stuffed(8);
         }
     }
 
-    /// Writes all whole bytes.
-    fn flush(&mut self) {
-        while self.count >= 8 {
-            self.count -= 8;
-            let byte = (self.bits >> self.count) as u8;
+    /// Writes the upper `bytes` of a full word, a zero behind each 0xFF.
+    #[cold]
+    fn stuffed(&mut self, bytes: usize) {
+        for byte in self.word.to_be_bytes().into_iter().take(bytes) {
             self.out.push(byte);
             if byte == 0xFF {
                 self.out.push(0);
@@ -165,10 +178,18 @@ impl Writer<'_> {
         }
     }
 
+    /// Fills up the last byte and writes everything.
     fn align(&mut self) {
-        let fill = (8 - self.count % 8) % 8;
-        self.put((1 << fill) - 1, fill);
-        self.flush();
+        let fill = self.free % 8;
+        self.word = self.word << fill | ((1 << fill) - 1);
+        self.free -= fill;
+        if self.free < 64 {
+            let bytes = (64 - self.free) as usize / 8;
+            self.word <<= self.free;
+            self.stuffed(bytes);
+        }
+        self.word = 0;
+        self.free = 64;
     }
 }
 
@@ -196,6 +217,36 @@ mod tests {
                 let l = n.min(m);
                 assert_ne!(c >> (n - l), d >> (m - l));
             }
+        }
+    }
+
+    /// Whole words and bytes by themselves are written the same, each 0xFF
+    /// with its zero.
+    #[test]
+    fn bits_are_written_in_order() {
+        let mut x = 5u32;
+        for round in 0..200 {
+            let (mut out, mut bits) = (Vec::new(), Vec::new());
+            let mut writer = Writer { out: &mut out, word: 0, free: 64 };
+            for _ in 0..round {
+                x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let n = x >> 27;
+                // Half of all values are ones alone.
+                let value = if x & 1 == 1 { u32::MAX } else { x >> 5 } & ((1 << n) - 1);
+                writer.put(value, n);
+                bits.extend((0..n).rev().map(|b| value >> b & 1 == 1));
+            }
+            writer.align();
+            let mut want = Vec::new();
+            for byte in bits.chunks(8) {
+                let filled = byte.iter().copied().chain(std::iter::repeat(true)).take(8);
+                let byte = filled.fold(0u8, |v, b| v << 1 | u8::from(b));
+                want.push(byte);
+                if byte == 0xFF {
+                    want.push(0);
+                }
+            }
+            assert_eq!(out, want, "{round}");
         }
     }
 }
