@@ -54,21 +54,31 @@ pub(super) struct Cadence {
     last_fresh: Option<f64>,
     since: u32,
     looks: u32,
+    /// Frames since the last that could be looked at, and how many there were
+    /// between the last two: so far off is the next chance.
+    unseen: u32,
+    stride: u32,
 }
 
 impl Cadence {
     pub(super) const fn new(rhythm: Rhythm) -> Self {
-        Self { rhythm, last: None, last_fresh: None, since: 0, looks: 0 }
+        Self { rhythm, last: None, last_fresh: None, since: 0, looks: 0, unseen: 0, stride: 1 }
     }
 
     /// How the next frame, at `seconds`, is looked at. A frame that cannot
-    /// be looked at is passed over and the next one gets its look.
+    /// be looked at is passed over; where such frames are expected to come
+    /// next, the look is early rather than late.
     pub(super) fn next(&mut self, seconds: f64, cut: bool, possible: bool) -> Option<VideoLook> {
         self.since = self.since.saturating_add(1);
+        self.unseen = self.unseen.saturating_add(1);
+        if possible {
+            self.stride = std::mem::take(&mut self.unseen);
+        }
+        let late = self.since.saturating_add(self.stride) > self.rhythm.frames;
         let due = self
             .last
             .is_none_or(|last| seconds - last >= self.rhythm.interval - SLACK || seconds < last);
-        if !possible || !(cut || due || self.since >= self.rhythm.frames) {
+        if !possible || !(cut || due || late) {
             return None;
         }
         let fresh = cut || self.last.is_none();
@@ -127,6 +137,21 @@ mod tests {
         assert_eq!(at(40), Some(VideoLook::Thorough));
         assert_eq!(at(43), Some(VideoLook::Steady));
         assert_eq!(at(70), Some(VideoLook::Thorough));
+    }
+
+    #[test]
+    fn frames_that_are_not_decoded_put_no_look_off() {
+        // Every third and every fourth frame is decoded, at 25 a second.
+        for stride in [3, 4] {
+            let mut cadence = Cadence::new(FINDING);
+            let at: Vec<u32> = (0..200)
+                .filter(|f| {
+                    let possible = f % stride == 0;
+                    cadence.next(f64::from(*f) / 25.0, false, possible).is_some()
+                })
+                .collect();
+            assert!(at.windows(2).all(|w| w[1] - w[0] <= FINDING.frames), "{stride}: {at:?}");
+        }
     }
 
     #[test]
