@@ -53,6 +53,12 @@ impl TrackSettings {
             snap: 0.8,
         }
     }
+
+    /// Confidence below which what is seen is most likely nobody: half way
+    /// from the floor to certainty.
+    pub(crate) fn doubtful(&self) -> f32 {
+        0.5 * (self.floor + self.threshold)
+    }
 }
 
 /// What was seen in one frame.

@@ -59,10 +59,37 @@ pub struct OpenOptions {
     /// picture that was not decoded is damaged cannot be known: a pass that
     /// decodes everything may find fewer frames in a damaged file.
     pub references_only: bool,
+    /// With [`Self::references_only`]: how often a picture is decoded all the
+    /// same, so that a rhythm can rely on it. Every one whose number is a
+    /// multiple of [`Pace::step`] is, where frames come at a steady rate.
+    pub and_every: Option<Pace>,
     /// True to decode sound too.
     pub want_audio: bool,
     /// Bounds on the pictures.
     pub limits: Limits,
+}
+
+/// How often something is done in a video: after a time, but after a number
+/// of frames at the latest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// Seconds from one time to the next.
+    pub seconds: f64,
+    /// Frames from one time to the next, at most.
+    pub frames: u32,
+}
+
+impl Pace {
+    /// Frames from one time to the next, at least 1, in a video of `rate`
+    /// frames a second ([`VideoInfo::average_rate`]).
+    #[must_use]
+    pub fn step(self, rate: Option<(u32, u32)>) -> u32 {
+        let most = self.frames.max(1);
+        let Some((n, d)) = rate.filter(|&(n, d)| n > 0 && d > 0) else { return most };
+        // Rates are rounded: 29.97 frames a second are six times five.
+        let frames = (self.seconds * f64::from(n) / f64::from(d) - 0.05).ceil();
+        (frames.max(1.0) as u32).min(most)
+    }
 }
 
 /// The sound of a file as this crate delivers it.

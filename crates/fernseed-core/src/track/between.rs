@@ -199,6 +199,12 @@ pub fn between(
     for seen in &next.seen {
         let end = (next.seconds, seen.detection.rect);
         if let Some(before) = seen.before {
+            // Clutter is seen faintly all over a picture, look after look.
+            // Asking after each of it cost as much as all whole looks, and
+            // a straight line does for it, should it be somebody after all.
+            if seen.best < settings.doubtful() {
+                continue;
+            }
             let start = (previous.seconds, previous.seen[before].detection.rect);
             search.bisect(start, end, 0, times.len())?;
         } else if seen.detection.confidence >= settings.threshold {
@@ -367,6 +373,24 @@ mod tests {
         .unwrap();
         assert_eq!(looks, 1);
         assert_eq!(out.iter().flatten().count(), 1);
+    }
+
+    #[test]
+    fn clutter_costs_no_look_until_it_is_likely_somebody() {
+        let looks = |confidence: f32| {
+            let first = Glimpse::first(0.0, vec![face(at(100.0), 0.3)]);
+            let found = vec![face(at(130.0), confidence)];
+            let next = first.then(END, found, &settings(), &mut nobody).unwrap();
+            let mut looks = 0;
+            between(&first, &next, &TIMES, &settings(), &mut |_, boxes| {
+                looks += boxes.len();
+                Ok(Vec::new())
+            })
+            .unwrap();
+            looks
+        };
+        assert_eq!(looks(0.35), 0);
+        assert_eq!(looks(0.4), 1);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::shape::Shaper;
 use super::skim::Skim;
 use super::sound::SoundIn;
 use super::{
-    AudioInfo, MediaError, OpenOptions, SOUND_RATE, SkippedFrame, Unit, VideoFrame, VideoInfo,
+    AudioInfo, MediaError, OpenOptions, Pace, SOUND_RATE, SkippedFrame, Unit, VideoFrame, VideoInfo,
 };
 use crate::ffi::{
     self, DecodeOptions, Decoder, Demuxer, Frame, FrameFormat, Packet, Received, StreamFacts,
@@ -70,6 +70,8 @@ pub struct VideoReader {
     clock: Clock,
     packet: Packet,
     skim: Option<Skim>,
+    /// Which of the pictures that could be left out are decoded.
+    regular: Option<Regular>,
     /// Times and durations of pictures that are not decoded and were not
     /// delivered yet.
     skipped: BTreeMap<i64, i64>,
@@ -156,6 +158,7 @@ impl VideoReader {
             } else {
                 None
             },
+            regular: options.and_every.and_then(|pace| Regular::new(pace, &info)),
             skipped: BTreeMap::new(),
             ahead: VecDeque::new(),
             last_dts: i64::MIN,
@@ -478,7 +481,12 @@ impl VideoReader {
             self.last_dts = dts;
         }
         let disposable = self.skim.is_some_and(|s| s.is_disposable(self.packet.data()));
-        let (true, false, Some(pts)) = (disposable, self.packet.is_corrupt(), self.packet.pts())
+        let regular = match (&mut self.regular, self.packet.pts()) {
+            (Some(regular), Some(pts)) => regular.has(pts),
+            _ => false,
+        };
+        let (true, false, Some(pts)) =
+            (disposable && !regular, self.packet.is_corrupt(), self.packet.pts())
         else {
             return Ok(true);
         };
@@ -504,6 +512,38 @@ impl VideoReader {
             let (got, expected) = (self.packets, self.expected_packets);
             self.note(format!("the file is cut off: {got} of {expected} frames are there"));
         }
+    }
+}
+
+/// Tells which pictures stand at regular numbers, by their times alone: that
+/// has to be known before their neighbours are read.
+#[derive(Debug)]
+struct Regular {
+    /// The time of the first picture read, which is the first one shown.
+    first: Option<i64>,
+    /// Length of a tick in seconds.
+    tick: f64,
+    /// Pictures a second.
+    rate: f64,
+    step: u32,
+}
+
+impl Regular {
+    /// `None` if nothing is known of the rate.
+    fn new(pace: Pace, info: &VideoInfo) -> Option<Self> {
+        let (n, d) = info.average_rate.filter(|&(n, d)| n > 0 && d > 0)?;
+        Some(Self {
+            first: None,
+            tick: info.time_base.seconds(1),
+            rate: f64::from(n) / f64::from(d),
+            step: pace.step(Some((n, d))),
+        })
+    }
+
+    fn has(&mut self, pts: i64) -> bool {
+        let first = *self.first.get_or_insert(pts);
+        let number = pts.saturating_sub(first) as f64 * self.tick * self.rate;
+        number.round().rem_euclid(f64::from(self.step)) == 0.0
     }
 }
 

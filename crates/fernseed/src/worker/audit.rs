@@ -310,7 +310,7 @@ fn audit_video(
         near: &|_, _, _| Ok(Vec::new()),
         recycle: &drop,
     };
-    let mut cadence = Cadence::new(AUDITING);
+    let mut cadence = Cadence::new(AUDITING, None);
     let looked = watch(settings, job.threads, &eyes, |lookout| -> Result<(), Failure> {
         while let Some((number, frame)) = shown.next()? {
             times.push(frame.pts);
@@ -319,7 +319,7 @@ fn audit_video(
             }
             let seconds = time_base.seconds(frame.pts);
             let look = cadence
-                .next(seconds, false, frame.picture.is_some())
+                .next(number, seconds, false, frame.picture.is_some())
                 .filter(|_| !policy.hide.is_empty());
             if let Some(picture) = &frame.picture {
                 check_picture(job, expected, picture, number, &mut findings);

@@ -274,15 +274,24 @@ fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings
     };
     promise.keep(known);
 
-    let times: Vec<f64> = frames.iter().map(|f| f.seconds).collect();
-    let mut near = |i: usize, boxes: &[Rect]| match frames.get(i) {
-        Some(Held { number, picture: Some(picture), .. }) => (eyes.near)(*number, picture, boxes),
-        _ => Ok(Vec::new()),
-    };
+    // Only what was decoded can be asked.
+    let (shown, pictures): (Vec<usize>, Vec<&Picture>) = frames
+        .iter()
+        .enumerate()
+        .filter_map(|(i, frame)| Some((i, frame.picture.as_ref()?)))
+        .unzip();
+    let times: Vec<f64> = shown.iter().map(|&i| frames[i].seconds).collect();
+    let mut near =
+        |i: usize, boxes: &[Rect]| (eyes.near)(frames[shown[i]].number, pictures[i], boxes);
     let inside = match &glimpse {
         Some(Ok(glimpse)) => between(&previous, glimpse, &times, settings, &mut near),
-        _ => Ok(vec![Vec::new(); frames.len()]),
+        _ => Ok(Vec::new()),
     };
+    let inside = inside.map(|found| {
+        let mut all = vec![Vec::new(); frames.len()];
+        shown.iter().zip(found).for_each(|(&i, found)| all[i] = found);
+        all
+    });
     drop(turn);
     let mut unseen = Vec::new();
     let inside = inside.unwrap_or_else(|_error| {
@@ -408,6 +417,32 @@ mod tests {
             (t.points[0].frame, t.points[t.points.len() - 1].frame)
         };
         assert_eq!(tracks.iter().map(span).collect::<Vec<_>>(), [(0, 49), (49, 100)]);
+    }
+
+    #[test]
+    fn somebody_new_is_followed_back_over_frames_that_were_not_decoded() {
+        // Every fourth frame is decoded; somebody comes in frame 60, and the
+        // next whole look is in frame 80.
+        let sees = |number: u64| if number >= 60 { vec![face(100.0)] } else { vec![] };
+        let eyes = Eyes {
+            whole: &|number, _, _| Ok(sees(number)),
+            near: &|number, _, _| Ok(sees(number)),
+            recycle: &drop,
+        };
+        let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
+        let watched = watch(TrackSettings::for_threshold(0.5), 2, &eyes, |lookout| {
+            for number in 0..161u64 {
+                let picture = number.is_multiple_of(4).then(|| blank.clone());
+                let look = number.is_multiple_of(40).then_some(VideoLook::Quick);
+                let frame = Held { number, seconds: number as f64 / 100.0, picture };
+                assert!(lookout.push(frame, false, look));
+            }
+            Ok::<(), ()>(())
+        });
+        let tracks = watched.unwrap().tracker.finish();
+        assert_eq!(tracks.len(), 1);
+        let first = tracks[0].points.iter().find(|p| p.seen).map(|p| p.frame);
+        assert_eq!(first, Some(60));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub(super) use apply::apply;
 pub(super) use keep::keep_untouched;
 pub(super) use scan::scan;
 
+use super::cadence::FINDING;
 use crate::protocol::{Failure, FailureKind};
 use fernseed_core::Picture;
 use fernseed_core::limits::Limits;
@@ -77,6 +78,7 @@ impl Shown {
             threads,
             analysis: pass != Pass::Write,
             references_only: pass == Pass::Glance,
+            and_every: Some(FINDING.whole),
             want_audio: sound.is_some(),
             limits: Limits::default(),
         };

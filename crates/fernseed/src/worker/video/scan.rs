@@ -124,7 +124,7 @@ fn feed(
 ) -> Result<(), Failure> {
     let total = shown.info().frame_count_hint;
     let mut scenes = SceneDetector::default();
-    let mut cadence = Cadence::new(FINDING);
+    let mut cadence = Cadence::new(FINDING, shown.info().average_rate);
     while let Some((number, frame)) = shown.next()? {
         seen.timeline.push(frame.pts + shown.shift);
         if number == 0 {
@@ -144,7 +144,7 @@ fn feed(
         };
         let cut = picture.as_ref().is_some_and(|p| scenes.is_cut(p));
         let seconds = shown.seconds(frame.pts);
-        let look = cadence.next(seconds, cut, picture.is_some());
+        let look = cadence.next(number, seconds, cut, picture.is_some());
         if !lookout.push(Held { number, seconds, picture }, cut, look) {
             return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
         }
