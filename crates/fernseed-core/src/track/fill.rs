@@ -1,5 +1,7 @@
 //! Which chains count, and where their subject is in every frame.
 
+mod leap;
+
 use super::associate::{Chain, Link, velocity};
 use super::{Stray, Track, TrackPoint, TrackSettings};
 use crate::detect::DetectorId;
@@ -109,12 +111,14 @@ fn pieces(links: &[Link]) -> Vec<&[Link]> {
 }
 
 pub(super) fn tracks(chains: Vec<Chain>, clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
-    let mut all: Vec<Track> = chains
+    let counting: Vec<&[Link]> = chains
         .iter()
         .flat_map(|c| pieces(&c.links))
         .filter(|links| counts(links, settings))
-        .filter_map(|links| track(links, clock, settings))
         .collect();
+    let mut all: Vec<Track> =
+        counting.iter().filter_map(|links| track(links, clock, settings)).collect();
+    all.extend(leap::leaps(&counting, clock, settings));
     all.sort_by_key(|t| t.points.first().map(|p| p.frame));
     drop_taken_over(&mut all);
     all
