@@ -113,6 +113,7 @@ const COMMON: &[&str] = &[
     "media",
     "main",
     "default",
+    "fernseed",
 ];
 
 /// Words in descriptions of blocks that the inventory writes itself.

@@ -155,9 +155,15 @@ fn value(source: &mut Source<'_>, out: &mut Collector, state: &mut State, e: Ele
         let data = source.upto(e.body, e.end, 8192).unwrap_or_default();
         if let Some(at) = crate::bytes::find(&data, b"x264 - core") {
             let what = "encoder or camera text in the video stream";
-            let text = decode(data.get(at..).unwrap_or_default());
+            // The text alone: behind it stands the coded picture, whose bytes
+            // belong to the output, too.
+            let text = data.get(at..).unwrap_or_default();
+            let end = text.iter().position(|b| !(0x20..=0x7E).contains(b));
+            let text = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
+            let start = e.body + at as u64;
+            let place = Some((start, start + text.len() as u64));
             let path = format!("{path}/Cluster/SEI");
-            out.add((Category::Software, Harm::Medium), what, &text, &path, place);
+            out.add((Category::Software, Harm::Medium), what, &decode(text), &path, place);
         }
         return;
     }

@@ -124,7 +124,11 @@ pub(super) fn first_sample(
         let header = if hevc { 2 } else { 1 };
         let is_sei = if hevc { matches!(kind >> 1 & 0x3F, 39 | 40) } else { kind & 31 == 6 };
         if is_sei {
-            sei(nal.get(header..).unwrap_or_default(), out, path, place);
+            // The unit alone: beside it stands the coded picture, whose bytes
+            // belong to the output, too.
+            let start = place.0 + (at + field) as u64;
+            let unit = (start, start + nal.len() as u64);
+            sei(nal.get(header..).unwrap_or_default(), out, path, unit);
         }
         at = at.saturating_add(field).saturating_add(size);
     }

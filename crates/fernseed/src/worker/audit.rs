@@ -25,7 +25,7 @@ use fernseed_core::track::plan::redactions;
 use fernseed_core::{Picture, Size};
 use fernseed_detect::FaceFinder;
 use fernseed_media::still::{self, StillError, StillFrames};
-use fernseed_media::video::{Container, coded_size, timeline};
+use fernseed_media::video::{Container, MediaError, coded_size, timeline};
 use fernseed_scrub::{Accounting, OutputKind, Shows};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -83,6 +83,8 @@ fn foreign(
         finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
     }
     match decoded(job, account, finished, None) {
+        // Sound alone: there is nothing to look at, which is no doubt.
+        Err(failure) if known && failure.message == MediaError::NoVideo.to_string() => Ok(()),
         Err(failure) if known && failure.kind != FailureKind::Internal => {
             job.outbox.findings(vec![Finding::new(
                 FindingCode::OutputUndecodable,

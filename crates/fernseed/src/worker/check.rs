@@ -6,7 +6,7 @@ use super::strip::{read_all, rewound};
 use crate::protocol::{Contents, Event, Failure};
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
 use fernseed_scrub::against::{Form, Leak, leaks_accounted};
-use fernseed_scrub::{Accounting, Harm, Inventory, InventoryLimits, Item};
+use fernseed_scrub::{Accounting, Category, Harm, Inventory, InventoryLimits, Item};
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 
@@ -112,24 +112,27 @@ pub(super) fn tell_account(account: &Accounting, outbox: &Outbox) -> Result<(), 
     }))
 }
 
-/// What a file of ours must not hold any more.
+/// What a file of ours must not hold any more. Members of archives keep their
+/// names, which strip says.
 fn left_over(inventory: &Inventory, accounted: bool) -> Vec<Finding> {
-    let items = inventory.items.iter().filter(|item| !(accounted && vouched_for(item)));
-    items.map(|item| left(item, Severity::Failure)).collect()
+    let name = |item: &Item| item.what == "name of a member" && item.severity == Harm::Low;
+    let fine = |item: &&Item| !(accounted && (vouched_for(item) || name(item)));
+    inventory.items.iter().filter(fine).map(|item| left(item, Severity::Failure)).collect()
 }
 
-/// True for what the accounting compares byte for byte with the only forms
-/// that our writers use: an EXIF block that holds the orientation alone, the
-/// tags that make a TIFF's pages, and the standard colour profiles.
-fn vouched_for(item: &Item) -> bool {
+/// True for what a clean accounting has compared byte for byte with the only
+/// forms that our writers use: an EXIF block that holds the orientation alone,
+/// the tags that make a TIFF's pages, the standard colour profiles, and the
+/// names of programs that Matroska demands.
+pub(super) fn vouched_for(item: &Item) -> bool {
     let settings = item.what == "camera settings" && item.severity == Harm::Low;
     let exif = item.path.to_ascii_lowercase().contains("exif") && item.path.ends_with("IFD0");
     // The directories of a TIFF are its pages.
     let orientation = settings && (exif || item.path.starts_with("TIFF/IFD"));
     let profile = ["/ICC/", "iCCP/", "ICCP/", "colr/"].iter().any(|p| item.path.contains(p));
-    // Members of archives keep their names, which strip says.
-    let name = item.what == "name of a member" && item.severity == Harm::Low;
-    orientation || profile || name
+    let program = item.category == Category::Software
+        && ["Segment/Info/MuxingApp", "Segment/Info/WritingApp"].contains(&item.path.as_str());
+    orientation || profile || program
 }
 
 /// An item of the inventory as a finding. Its value is not told.
@@ -145,7 +148,6 @@ pub(super) fn left(item: &Item, severity: Severity) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fernseed_scrub::Category;
 
     #[test]
     fn only_what_the_accounting_compares_may_stay() {
@@ -161,6 +163,10 @@ mod tests {
         assert!(vouched_for(&item("colour profile", "APP2/ICC/ProfileDescription", Harm::Low)));
         assert!(!vouched_for(&item("camera settings", "APP1/Exif/IFD0/Exif", Harm::Low)));
         assert!(!vouched_for(&item("serial number", "APP1/Exif/IFD0", Harm::High)));
+        let program =
+            |path: &str| Item { category: Category::Software, ..item("software", path, Harm::Low) };
+        assert!(vouched_for(&program("Segment/Info/MuxingApp")));
+        assert!(!vouched_for(&program("Segment/Tracks/TrackEntry/CodecName")));
         let inventory = Inventory {
             items: vec![item("camera settings", "APP1/Exif/IFD0", Harm::Low)],
             ..Inventory::default()

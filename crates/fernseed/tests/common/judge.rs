@@ -340,6 +340,12 @@ const CODING_FACTS: &[&str] = &[
     "ExifTool:Error",
     "FLAC:",
     "MPEG:",
+    "Matroska:Cue",
+    "Matroska:DocType",
+    "Matroska:Duration",
+    "Matroska:EBML",
+    "Matroska:TimeCode",
+    "Matroska:TimecodeScale",
     "Meta:PrimaryItemReference",
     "Opus:",
     "QuickTime:AV1ConfigurationVersion",
@@ -377,7 +383,14 @@ const CODING_FACTS: &[&str] = &[
     "SVG:SVGVersion",
     "SVG:ViewBox",
     "SVG:Xmlns",
+    "Track1:AudioCodecID",
     "Track1:ChunkOffset",
+    "Track1:CodecPrivate",
+    "Track1:TrackLacing",
+    "Track1:TrackLanguage",
+    "Track1:TrackNumber",
+    "Track1:TrackType",
+    "Track1:TrackUID",
     "Track1:Unknown_alac",
     "Track1:Unknown_esds",
     "Track2:ChunkOffset",
@@ -405,7 +418,10 @@ pub(crate) fn exiftool_facts(folder: &Path) -> std::collections::BTreeMap<String
             let coding = CODING_FACTS.iter().any(|prefix| name.starts_with(prefix));
             let further = FURTHER_FACTS.contains(&name.as_str());
             let unnamed = name == "Vorbis:Vendor" && tags[name] == "";
-            if !(coding || further || unnamed || ours && name.starts_with("ICC")) {
+            // Matroska demands them; ours are the same for everybody.
+            let program = ["Matroska:MuxingApp", "Matroska:WritingApp"].contains(&name.as_str())
+                && tags[name] == "fernseed";
+            if !(coding || further || unnamed || program || ours && name.starts_with("ICC")) {
                 *out.entry(name.clone()).or_insert(0) += 1;
             }
         }

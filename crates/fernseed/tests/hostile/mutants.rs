@@ -298,6 +298,13 @@ fn mutants() {
     let mut broken = Vec::new();
     for (name, seed) in seeds.iter().filter(|(name, _)| name.contains(&only)) {
         println!("{name} ({} bytes)", seed.len());
+        // A seed that nobody lets through would make of every mutant a proof
+        // of nothing.
+        let good = attack_all(1, &|_| (name.clone(), seed.clone()));
+        for (what, came) in [("redacted", &good.statuses), ("stripped", &good.stripped)] {
+            let through = |s: &String| matches!(s.as_str(), "published" | "nothingfound");
+            assert!(came.keys().all(through), "the good {name} is not {what}: {came:?}");
+        }
         let outcome = attack_all(count, &|n| (format!("{name}-{n}"), mutate(seed, n as u64)));
         assert_eq!(outcome.statuses.values().sum::<u64>(), count as u64);
         broken.extend(outcome.broken);
