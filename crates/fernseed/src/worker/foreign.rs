@@ -33,11 +33,9 @@ pub(super) fn examine(
         OutputKind::Unknown => vec![unaccountable(&inventory.container)],
         _ => account.findings.iter().cloned().map(weighed).collect(),
     };
-    let clean = account.is_clean();
-    findings.extend(inventory.items.iter().filter_map(|item| {
-        // The one form of ours gives nothing away.
-        (!(clean && vouched_for(item))).then(|| left(item, weight(item)))
-    }));
+    // The one form of ours gives nothing away.
+    let fine = |item: &&Item| !(account.is_clean() && vouched_for(item));
+    findings.extend(inventory.items.iter().filter(fine).map(|item| left(item, weight(item))));
     findings.extend(inventory.notes.iter().map(|n| note(n)));
     findings.extend(embedded(job, finished, length, &inventory));
     job.outbox.findings(findings)?;
