@@ -147,7 +147,7 @@ fn mutations_neither_panic_nor_hang() {
             return;
         }
         if fuzz::wanted(format) {
-            fuzz::run(format, &seeds, 1.0, 0, mutate);
+            fuzz::run(format, &seeds, 1.0, mutate);
         }
         seeds.sort_by_key(Vec::len);
         all.push(seeds.swap_remove(0));
@@ -159,7 +159,7 @@ fn mutations_neither_panic_nor_hang() {
     for (which, format) in ["zip", "tar", "tar.gz"].into_iter().enumerate() {
         if fuzz::wanted(format) {
             let seeds: Vec<Vec<u8>> = packs.iter().map(|p| p[which].clone()).collect();
-            fuzz::run(format, &seeds, 1.0, 0, mutate);
+            fuzz::run(format, &seeds, 1.0, mutate);
         }
     }
 }

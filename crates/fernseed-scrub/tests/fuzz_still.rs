@@ -131,6 +131,6 @@ fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
 #[test]
 fn mutants_are_harmless() {
     for (format, seeds) in seeds().iter().filter(|s| fuzz::wanted(s.0)) {
-        fuzz::run(format, seeds, 1.2, 0, mutate);
+        fuzz::run(format, seeds, 1.2, mutate);
     }
 }

@@ -76,7 +76,7 @@ fn item_contents(
     primary: Option<u32>,
     references: &[([u8; 4], u32)],
 ) {
-    let length: u64 = item.extents.iter().map(|e| e.1 - e.0).sum();
+    let length = item.extents.iter().fold(0u64, |sum, e| sum.saturating_add(e.1 - e.0));
     let place = match item.extents.as_slice() {
         [one] => Some(*one),
         _ => None,

@@ -352,9 +352,11 @@ fn arrange(tracks: &[Track]) -> Result<Vec<Piece>, StripError> {
     Ok(all.into_iter().map(|p| p.1).collect())
 }
 
+/// Length of a stream in its own ticks, as its chunks have it: a pause after
+/// the last picture is in none of them.
 fn frames(track: &Track) -> u32 {
-    let last = track.samples.last();
-    last.map_or(0, |s| u32::try_from(s.dts + i64::from(s.duration.max(1))).unwrap_or(0))
+    let last = |s: &Sample| if track.is_video() { 1 } else { i64::from(s.duration.max(1)) };
+    track.samples.last().map_or(0, |s| u32::try_from(s.dts + last(s)).unwrap_or(0))
 }
 
 fn main_header(movie: &Movie) -> Vec<u8> {

@@ -13,6 +13,7 @@ pub(super) fn prepare(source: &mut Source<'_>, movie: &mut Movie) -> Result<(), 
         if track.is_video() && (track.look.width == 0 || track.look.height == 0) {
             return Err(StripError::Damaged("its pictures have no size".into()));
         }
+        heard(track)?;
         survey(source, track, &mut seen)?;
         if track.is_video() {
             trim_video(track)?;
@@ -39,6 +40,28 @@ pub(super) fn prepare(source: &mut Source<'_>, movie: &mut Movie) -> Result<(), 
     }
     together(movie);
     Ok(())
+}
+
+/// Most samples of sound in a second; the fastest converters make 768,000.
+const MAX_RATE: u32 = 10_000_000;
+
+/// Refuses sound that no player has a place for: the writers have none either.
+fn heard(track: &Track) -> Result<(), StripError> {
+    if track.is_video() {
+        return Ok(());
+    }
+    if !(1..=64).contains(&track.channels) {
+        return Err(StripError::Damaged(format!("it has sound of {} channels", track.channels)));
+    }
+    if track.rate > MAX_RATE {
+        return Err(StripError::Damaged(format!("it has sound of {} Hz", track.rate)));
+    }
+    match &track.codec {
+        Codec::Pcm(p) if !matches!(p.bits, 8 | 16 | 24 | 32 | 64) => Err(StripError::Unsupported(
+            format!("uncompressed sound with {} bits for each sample", p.bits),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Sizes and facts of every sample as it will be written.

@@ -34,6 +34,14 @@ fn put(out: &mut Vec<u8>, code: u8, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
+/// The first `len` bytes of a header, all of them if it is shorter. No header
+/// of a real encoder ends in many zeros: matrices and marker bits forbid it,
+/// and they look like padding.
+fn header(body: &[u8], len: usize) -> Result<&[u8], StripError> {
+    let head = body.get(..len.min(body.len())).unwrap_or_default();
+    if head.len() - unstuffed(head).len() > 3 { Err(broken()) } else { Ok(head) }
+}
+
 fn broken() -> StripError {
     StripError::Damaged("a coded picture cannot be read".into())
 }
@@ -82,19 +90,19 @@ pub(super) fn clean_mpeg12(sample: &[u8], out: &mut Vec<u8>) -> Result<Facts, St
                 let at = 7 + if intra { 64 } else { 0 };
                 let inter = body.get(at).copied().unwrap_or(0) & 1 == 1;
                 let len = at + 1 + if inter { 64 } else { 0 };
-                put(out, code, body.get(..len.min(body.len())).unwrap_or_default());
+                put(out, code, header(body, len)?);
             }
             // Sequence, display, quantiser and picture extensions.
             0xB5 => match body.first().map(|b| b >> 4) {
-                Some(1) => put(out, code, body.get(..6.min(body.len())).unwrap_or_default()),
+                Some(1) => put(out, code, header(body, 6)?),
                 Some(2) => {
                     let len = if body.first().is_some_and(|b| b & 1 == 1) { 8 } else { 5 };
-                    put(out, code, body.get(..len.min(body.len())).unwrap_or_default());
+                    put(out, code, header(body, len)?);
                 }
                 Some(8) => {
                     let composite = body.get(4).is_some_and(|b| b & 0x40 != 0);
                     let len = if composite { 7 } else { 5 };
-                    put(out, code, body.get(..len.min(body.len())).unwrap_or_default());
+                    put(out, code, header(body, len)?);
                 }
                 Some(3 | 7) => put(out, code, unstuffed(body)),
                 _ => {}
@@ -134,7 +142,7 @@ pub(super) fn clean_mpeg4(sample: &[u8], out: &mut Vec<u8>) -> Result<Facts, Str
             }
             0x00..=0x1F => put(out, code, &[]),
             0x20..=0x2F | 0xB3 | 0xB5 => put(out, code, unstuffed(body)),
-            0xB0 => put(out, code, body.get(..1).unwrap_or_default()),
+            0xB0 => put(out, code, unstuffed(body.get(..1).unwrap_or_default())),
             0xB2 if is_packed(body) => {
                 return Err(StripError::NeedsReencoding(
                     "Two pictures share one frame of this file (packed B-frames), which only \
@@ -169,7 +177,7 @@ pub(in super::super) fn mpeg4_headers(b: &[u8]) -> Option<Vec<u8>> {
                 put(&mut out, code, unstuffed(body));
             }
             0x00..=0x1F => put(&mut out, code, &[]),
-            0xB0 => put(&mut out, code, body.get(..1)?),
+            0xB0 => put(&mut out, code, unstuffed(body.get(..1)?)),
             0xB5 => put(&mut out, code, unstuffed(body)),
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! The canonical Matroska: one order, every size known, no lacing.
 
 use super::super::codec::Codec;
-use super::super::movie::{Movie, Tick, Track, reduced};
+use super::super::movie::{Movie, Sample, Tick, Track, reduced};
 use super::super::out::Out;
 use super::codecs;
 use crate::source::Source;
@@ -170,34 +170,46 @@ pub(in super::super) fn write(
 }
 
 /// All blocks in the order of decoding, and the length of the file in ticks.
+///
+/// The order follows from what the file itself will say: the order of a
+/// track's pictures and their presentation times. What a reader makes of the
+/// output is then what was arranged here, and stripping it again changes
+/// nothing.
 fn arrange(tracks: &[Track], tick: Tick) -> (Vec<Entry>, i64) {
+    let shown: Vec<Vec<i64>> = tracks.iter().map(|t| presented(t, tick)).collect();
+    let start = shown.iter().flatten().copied().min().unwrap_or(0);
     let mut all: Vec<(i64, Entry)> = Vec::new();
     let mut duration = 0i64;
-    for (number, track) in tracks.iter().enumerate() {
-        let from = track.window.map_or(0, |w| w.0);
-        let mut times = Vec::with_capacity(track.samples.len());
-        for (i, s) in track.samples.iter().enumerate() {
-            let time = |t: i64| track.tick.convert(t - from + track.delay, tick);
-            let pts = time(s.pts).max(0);
-            times.push(pts);
+    for (number, (track, times)) in tracks.iter().zip(&shown).enumerate() {
+        let mut sorted = times.clone();
+        sorted.sort_unstable();
+        // No picture is shown before it is decoded.
+        let lead = times.iter().zip(&sorted).map(|(pts, dts)| pts - dts).min().unwrap_or(0);
+        for (i, ((s, pts), dts)) in track.samples.iter().zip(times).zip(&sorted).enumerate() {
             let entry = Entry {
                 track: number,
                 sample: i,
-                time: pts,
+                time: pts - start,
                 key: s.key,
                 bytes: s.out.into(),
                 discard: s.discard,
             };
-            all.push((time(s.dts).max(0), entry));
+            all.push((dts + lead, entry));
         }
         // The last picture is shown as long as the one before.
-        times.sort_unstable();
-        if let [.., before, last] = times.as_slice() {
-            duration = duration.max(2 * last - before);
+        if let [.., before, last] = sorted.as_slice() {
+            duration = duration.max(2 * last - before - start);
         }
     }
     all.sort_by_key(|(dts, e)| (*dts, e.track));
     (all.into_iter().map(|e| e.1).collect(), duration)
+}
+
+/// When each sample is shown, in ticks of the file.
+fn presented(track: &Track, tick: Tick) -> Vec<i64> {
+    let from = track.window.map_or(0, |w| w.0);
+    let time = |s: &Sample| track.tick.convert(s.pts - from + track.delay, tick).max(0);
+    track.samples.iter().map(time).collect()
 }
 
 impl Cluster {

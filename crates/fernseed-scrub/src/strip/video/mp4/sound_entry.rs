@@ -131,11 +131,6 @@ pub(super) fn sound(kind: [u8; 4], b: &[u8], tick: Tick) -> Result<Track, StripE
         b"alaw" => Codec::Pcm(Pcm { bits: 8, float: false, big: true, signed: true, law: 6 }),
         _ => return Err(StripError::Unsupported(format!("the sound codec {}", fourcc(kind)))),
     };
-    if let Codec::Pcm(p) = &codec
-        && (!matches!(p.bits, 8 | 16 | 24 | 32 | 64) || channels == 0 || channels > 64)
-    {
-        return Err(StripError::Unsupported("this layout of uncompressed sound".into()));
-    }
     let mut track = Track::new(codec, tick);
     track.rate = rate;
     track.channels = channels;

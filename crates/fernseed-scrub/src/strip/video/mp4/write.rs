@@ -227,7 +227,7 @@ fn media(
         Codec::Pcm(p) => p.frame(track.channels),
         _ => 0,
     };
-    let too_long = || StripError::TooLarge("a time in it".into());
+    let too_long = || StripError::TooLarge("the time between two samples".into());
     let mut durations: Vec<(u32, u32)> = Vec::new();
     let mut total = 0u64;
     let next = track.samples.iter().skip(1).map(|s| Some(s.dts)).chain([None]);
@@ -241,7 +241,9 @@ fn media(
     }
     let mut shifts: Vec<(u32, u32)> = Vec::new();
     for s in &track.samples {
-        run(&mut shifts, u32::try_from(s.pts - s.dts).ok().ok_or_else(too_long)?);
+        // Readers take the field for signed, whatever its version says.
+        let shift = u32::try_from(s.pts - s.dts).ok().filter(|&d| d <= i32::MAX as u32);
+        run(&mut shifts, shift.ok_or_else(too_long)?);
     }
     if pcm > 0 {
         let frames = u32::try_from(total).ok().ok_or_else(too_long)?;
