@@ -161,10 +161,10 @@ pub(super) fn flac(b: &[u8]) -> bool {
 /// A `BITMAPINFOHEADER`; the code of the codec.
 pub(super) fn bitmap(b: &[u8]) -> Option<[u8; 4]> {
     let code: [u8; 4] = part(b, 16, 4)?.try_into().ok()?;
-    let pixels = le32(b, 4)?.checked_mul(le32(b, 8)?)?.checked_mul(3)?;
+    let bytes = le32(b, 4)?.checked_mul(le32(b, 8)?)?.saturating_mul(3);
     let exact = le32(b, 0)? as usize == b.len()
         && part(b, 12, 4)? == [1, 0, 24, 0]
-        && le32(b, 20)? == pixels
+        && le32(b, 20)? == bytes
         && part(b, 24, 16)? == [0; 16];
     exact.then_some(code)
 }

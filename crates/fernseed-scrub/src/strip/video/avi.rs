@@ -165,6 +165,9 @@ impl Reader<'_, '_> {
                     block: w.block,
                     bits: w.bits,
                 };
+                if let Codec::Pcm(p) = track.codec {
+                    return Ok(Some(uncompressed(track, p.frame(w.channels), start)));
+                }
                 track
             }
             _ => {
@@ -244,6 +247,19 @@ impl Reader<'_, '_> {
         self.movie.tracks.sort_by_key(|t| !t.is_video());
         Ok(self.movie)
     }
+}
+
+/// Uncompressed sound counts in frames of `frame` bytes, whatever the header
+/// says; its clock is its sampling rate.
+fn uncompressed(mut track: Track, frame: u32, start: u32) -> Track {
+    let bytes = u64::from(track.rate) * u64::from(frame);
+    track.avi.sample_size = frame;
+    track.avi.block = u16::try_from(frame).unwrap_or(0);
+    track.avi.byte_rate = u32::try_from(bytes).unwrap_or(0);
+    let own = Tick { num: 1, den: track.rate.max(1).into() };
+    track.delay = track.tick.convert(start.into(), own);
+    track.tick = own;
+    track
 }
 
 fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {

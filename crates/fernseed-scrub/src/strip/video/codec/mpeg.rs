@@ -34,6 +34,14 @@ fn put(out: &mut Vec<u8>, code: u8, body: &[u8]) {
     out.extend_from_slice(body);
 }
 
+/// The header of a visual object sequence: its profile and nothing else, if
+/// it has one (0 is reserved).
+fn put_profile(out: &mut Vec<u8>, body: &[u8]) {
+    if let Some(&profile) = body.first().filter(|&&p| p != 0) {
+        put(out, 0xB0, &[profile]);
+    }
+}
+
 /// The first `len` bytes of a header, all of them if it is shorter. No header
 /// of a real encoder ends in many zeros: matrices and marker bits forbid it,
 /// and they look like padding.
@@ -142,7 +150,7 @@ pub(super) fn clean_mpeg4(sample: &[u8], out: &mut Vec<u8>) -> Result<Facts, Str
             }
             0x00..=0x1F => put(out, code, &[]),
             0x20..=0x2F | 0xB3 | 0xB5 => put(out, code, unstuffed(body)),
-            0xB0 => put(out, code, unstuffed(body.get(..1).unwrap_or_default())),
+            0xB0 => put_profile(out, body),
             0xB2 if is_packed(body) => {
                 return Err(StripError::NeedsReencoding(
                     "Two pictures share one frame of this file (packed B-frames), which only \
@@ -177,7 +185,7 @@ pub(in super::super) fn mpeg4_headers(b: &[u8]) -> Option<Vec<u8>> {
                 put(&mut out, code, unstuffed(body));
             }
             0x00..=0x1F => put(&mut out, code, &[]),
-            0xB0 => put(&mut out, code, unstuffed(body.get(..1)?)),
+            0xB0 => put_profile(&mut out, body),
             0xB5 => put(&mut out, code, unstuffed(body)),
             _ => {}
         }

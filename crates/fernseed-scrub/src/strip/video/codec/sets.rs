@@ -95,6 +95,7 @@ impl Sets {
             .ok_or_else(|| StripError::Damaged("a coded picture's units do not fit it".into()))?;
         let mut facts = Facts { disposable: true, ..Facts::default() };
         let mut slices = 0u32;
+        let conflict = self.conflict;
         for unit in units {
             match self.classify(unit) {
                 Unit::Slice { key, disposable } => {
@@ -118,6 +119,8 @@ impl Sets {
         if slices == 0 {
             out.clear();
             facts.disposable = false;
+            // Sets that will not be written are no reason to keep others.
+            self.conflict = conflict;
         }
         Ok(facts)
     }

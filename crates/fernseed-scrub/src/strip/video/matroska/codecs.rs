@@ -174,7 +174,8 @@ pub(in super::super) fn bitmap(width: u16, height: u16, code: [u8; 4], extra: &[
     b.extend_from_slice(&u32::from(height).to_le_bytes());
     b.extend_from_slice(&[1, 0, 24, 0]);
     b.extend_from_slice(&code);
-    b.extend_from_slice(&(u32::from(width) * u32::from(height) * 3).to_le_bytes());
+    let bytes = (u32::from(width) * u32::from(height)).saturating_mul(3);
+    b.extend_from_slice(&bytes.to_le_bytes());
     b.extend_from_slice(&[0; 16]);
     b.extend_from_slice(extra);
     b

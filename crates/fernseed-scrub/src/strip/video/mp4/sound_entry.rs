@@ -131,6 +131,10 @@ pub(super) fn sound(kind: [u8; 4], b: &[u8], tick: Tick) -> Result<Track, StripE
         b"alaw" => Codec::Pcm(Pcm { bits: 8, float: false, big: true, signed: true, law: 6 }),
         _ => return Err(StripError::Unsupported(format!("the sound codec {}", fourcc(kind)))),
     };
+    // The field has 16 bits; the clock of uncompressed sound says the same.
+    if matches!(codec, Codec::Pcm(_)) && tick.num == 1 && u64::from(rate) == tick.den & 0xFFFF {
+        rate = u32::try_from(tick.den).unwrap_or(rate);
+    }
     let mut track = Track::new(codec, tick);
     track.rate = rate;
     track.channels = channels;

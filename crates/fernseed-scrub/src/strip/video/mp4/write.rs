@@ -227,6 +227,11 @@ fn media(
         Codec::Pcm(p) => p.frame(track.channels),
         _ => 0,
     };
+    if pcm > 0 && u64::from(track.rate) * track.tick.num != track.tick.den {
+        return Err(StripError::NeedsReencoding(
+            "The clock of its uncompressed sound is not the sampling rate of that sound.".into(),
+        ));
+    }
     let too_long = || StripError::TooLarge("the time between two samples".into());
     let mut durations: Vec<(u32, u32)> = Vec::new();
     let mut total = 0u64;
