@@ -136,6 +136,26 @@ fn what_is_planted_is_found_in_every_form() {
 }
 
 #[test]
+fn words_of_standard_colour_profiles_are_no_secret() {
+    let mut list = b"INFO".to_vec();
+    for (name, text) in
+        [(b"ICMT", "Display P3"), (b"ISFT", "mntrRGB XYZ "), (b"IART", "Display P7")]
+    {
+        list.extend(name);
+        list.extend((text.len() as u32).to_le_bytes());
+        list.extend(text.as_bytes());
+    }
+    let original = wav(&[(b"LIST", &list)], 50);
+    let known = needles(&mut Cursor::new(&original), original.len() as u64);
+    let wide: Vec<u8> = "Display P3, sRGB".bytes().flat_map(|b| [0, b]).collect();
+    for (output, leaks) in [(&wide[..], false), (b"mntrRGB XYZ", false), (b"Display P7", true)] {
+        let output = with(output);
+        let found = search(&known, &mut Cursor::new(&output), output.len() as u64);
+        assert_eq!(!found.is_empty(), leaks, "{found:?}");
+    }
+}
+
+#[test]
 fn a_text_inside_the_payload_counts_if_it_is_long() {
     let mut file = wav(&[], 50_000);
     let at = 60_000;
@@ -207,6 +227,31 @@ fn a_shown_track_is_no_secret_and_its_tables_hide_nothing() {
     assert!(against(&in_table).iter().any(|l| place.contains(&l.bytes.0)), "in a sample table");
     let behind = [out, hidden].concat();
     assert!(!against(&behind).is_empty(), "in a box of its own");
+}
+
+/// The name of an encoder stands in the sample entry, beside what every file
+/// of that codec has.
+#[test]
+fn the_encoders_name_is_a_secret_and_its_sample_entry_is_none() {
+    let colour = mp4::boxed(b"colr", b"nclx\0\x09\0\x12\0\x09\0");
+    let mut original = mp4::build(&Recipe { entry_extra: colour, ..Recipe::default() });
+    // The table's version, flags and count, and the size of its one entry.
+    let table = original.windows(4).position(|w| w == b"stsd").unwrap() + 4;
+    let entry = table + 16;
+    assert_eq!(original[entry - 4..entry], *b"avc1");
+    let name = b"Lavc60.31.102 libx264";
+    original[entry + 42] = name.len() as u8;
+    original[entry + 43..entry + 43 + name.len()].copy_from_slice(name);
+    let list = needles(&mut Cursor::new(&original), original.len() as u64);
+    assert!(list.values.iter().any(|n| n.bytes == name));
+
+    let mut out = Cursor::new(Vec::new());
+    let len = original.len() as u64;
+    strip(&mut Cursor::new(&original), len, &mut out, &StripOptions::default()).unwrap();
+    let out = out.into_inner();
+    assert!(out.windows(8).any(|w| w == b"colrnclx"), "the colour space is kept");
+    let found = search(&list, &mut Cursor::new(&out), out.len() as u64);
+    assert_eq!(found, []);
 }
 
 fn of(bytes: &[u8]) -> LinkFacts {

@@ -2,6 +2,7 @@
 
 use super::{Needle, Needles, ranges, windows};
 use crate::inventory::{Category, Inventory, InventoryLimits, Item, inventory};
+use crate::profiles;
 use crate::source::Source;
 use std::collections::BTreeSet;
 use std::io::{Read, Seek};
@@ -239,9 +240,21 @@ impl Gather {
     fn finish(self, found: &Inventory) -> Needles {
         // The kind of file is no secret.
         let kind = found.container.as_bytes();
-        let values = self.values.into_iter().filter(|n| n.bytes != kind).collect();
+        let values = self.values.into_iter();
+        let values = values.filter(|n| n.bytes != kind && !in_our_profiles(n)).collect();
         Needles { values, pieces: self.pieces }
     }
+}
+
+/// True for text that a colour profile of ours holds: whoever sees it in an
+/// output learns which standard space the colours are in, not what the
+/// profile of the original said.
+fn in_our_profiles(needle: &Needle) -> bool {
+    // `mluc` text is UTF-16, high byte first (ICC.1:2022, 10.15).
+    let wide: Vec<u8> = needle.bytes.iter().flat_map(|&b| [0, b]).collect();
+    let holds =
+        |p: &[u8]| [&needle.bytes, &wide].into_iter().any(|n| crate::bytes::find(p, n).is_some());
+    needle.text && needle.bytes.is_ascii() && profiles::all().iter().any(|(_, p)| holds(p))
 }
 
 /// True for text that says something: four letters or digits, three of them

@@ -48,7 +48,7 @@ pub(super) fn stsd(
             keys(source, out, entry, &path);
             continue;
         }
-        compressor(&head, out, &path, entry.place());
+        compressor(&head, out, &path, entry.body);
         for child in Box4::all(source, entry.body + 78, entry.end) {
             let body = child.bytes(source, 1 << 20).unwrap_or_default();
             match &child.kind {
@@ -65,17 +65,24 @@ pub(super) fn stsd(
     (format, nal_length)
 }
 
-fn compressor(head: &[u8], out: &mut Collector, path: &str, place: Option<(u64, u64)>) {
+/// Names of programs in the fixed fields of a sample entry whose content
+/// `head` begins at `from`. Their ranges are exact: the rest of the entry is
+/// what every file with that codec has, and no metadata.
+fn compressor(head: &[u8], out: &mut Collector, path: &str, from: u64) {
+    let range = |at: usize, len: usize| {
+        let start = from.saturating_add(at as u64);
+        Some((start, start.saturating_add(len as u64)))
+    };
     let vendor = decode(part(head, 12, 4).unwrap_or_default());
     if !vendor.trim().is_empty() {
         let path = format!("{path}/VendorID");
-        out.add((Category::Software, Harm::Low), "software maker", &vendor, &path, place);
+        out.add((Category::Software, Harm::Low), "software maker", &vendor, &path, range(12, 4));
     }
     let length = usize::from(head.get(42).copied().unwrap_or(0)).min(31);
     let name = decode(part(head, 43, length).unwrap_or_default());
     if !name.trim().is_empty() {
         let path = format!("{path}/CompressorName");
-        out.add((Category::Software, Harm::Low), "encoder", &name, &path, place);
+        out.add((Category::Software, Harm::Low), "encoder", &name, &path, range(43, length));
     }
 }
 

@@ -73,6 +73,12 @@ pub(super) fn set(unit: &[u8]) -> Option<(SetKey, Vec<u8>)> {
         }
         8 => {
             let (id, end) = pps_bits(&raw)?;
+            // How a picture parameter set is read depends on where it ends
+            // (more_rbsp_data); without what follows it must read the same.
+            let mut alone = Writer::default();
+            alone.parsed(&raw, 0, end);
+            alone.trailing();
+            (pps_bits(&alone.done())? == (id, end)).then_some(())?;
             ((8, id), end)
         }
         _ => return None,
