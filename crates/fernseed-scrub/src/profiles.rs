@@ -2,6 +2,7 @@
 //! (ICC.1:2022). Data for the writers and for the audit alike; there is one
 //! byte string for each colour space.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 /// Primaries of a colour space, with its white.
@@ -207,6 +208,33 @@ pub(crate) fn all() -> &'static [(Space, Vec<u8>)] {
             .map(|s| (s, s.profile()))
             .collect()
     })
+}
+
+/// Every run of printable ASCII in them, each once, with a NUL after it: as
+/// bytes, and as the UTF-16 of `mluc` text (ICC.1, 10.15).
+pub(crate) fn words() -> &'static str {
+    static WORDS: OnceLock<String> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let mut runs = BTreeSet::new();
+        for (_, profile) in all() {
+            let narrow = profile.iter().copied();
+            let wide = |shift| {
+                let pairs = profile.get(shift..).unwrap_or_default().chunks_exact(2);
+                pairs.map(|p| if let [0, low] = *p { low } else { 0 })
+            };
+            runs.extend(printable(narrow));
+            runs.extend(printable(wide(0)));
+            runs.extend(printable(wide(1)));
+        }
+        runs.into_iter().map(|run| run + "\0").collect()
+    })
+}
+
+/// Runs of printable ASCII that could be a word.
+fn printable(bytes: impl Iterator<Item = u8>) -> Vec<String> {
+    let text: String =
+        bytes.map(|b| if matches!(b, 0x20..=0x7E) { char::from(b) } else { '\0' }).collect();
+    text.split('\0').filter(|run| run.len() >= 4).map(str::to_owned).collect()
 }
 
 /// True if `bytes` is one of the profiles this project writes.

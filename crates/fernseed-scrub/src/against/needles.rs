@@ -1,6 +1,7 @@
 //! What is worth looking for in an original.
 
 use super::{Needle, Needles, ranges, windows};
+use crate::bytes::find;
 use crate::inventory::{Category, Inventory, InventoryLimits, Item, inventory};
 use crate::profiles;
 use crate::source::Source;
@@ -13,11 +14,14 @@ const MAX_VALUES: usize = 5_000;
 const MAX_BYTES: usize = 48;
 /// Most bytes read of one block of metadata.
 const MAX_BLOCK: u64 = 1 << 20;
+/// Characters of the shortest run that is taken for text.
+const SHORTEST: usize = 6;
 /// Most bytes of embedded pictures.
 const MAX_PIECES: usize = 4 << 20;
 
 /// Words that files hold whatever their source: names of structures, default
-/// names of tracks and colour spaces, the names our writers use.
+/// names of tracks and colour spaces, the names our writers use. In lower
+/// case, without the blanks that pad codes of four characters.
 const COMMON: &[&str] = &[
     "jfif",
     "exif",
@@ -39,8 +43,8 @@ const COMMON: &[&str] = &[
     "mp41",
     "mp42",
     "mp4a",
-    "m4a ",
-    "qt  ",
+    "m4a",
+    "qt",
     "vide",
     "soun",
     "videohandler",
@@ -64,7 +68,7 @@ const COMMON: &[&str] = &[
     "riff",
     "wave",
     "data",
-    "fmt ",
+    "fmt",
     "fact",
     "flac",
     "oggs",
@@ -85,7 +89,7 @@ const COMMON: &[&str] = &[
     "vp8x",
     "mntr",
     "rgb xyz",
-    "xyz ",
+    "xyz",
     "gray",
     "desc",
     "text",
@@ -182,23 +186,31 @@ impl Gather {
         let text = String::from_utf8_lossy(raw);
         for run in text.split(|c: char| c.is_control() || c == '\u{fffd}') {
             // Shorter runs in binary data are chance.
-            if run.chars().count() >= 6 {
+            if run.chars().nth(SHORTEST - 1).is_some() {
                 self.text(about, run.trim());
             }
         }
+        let mut run = String::new();
         for shift in 0..2 {
-            let pairs = || raw.get(shift..).unwrap_or_default().chunks_exact(2);
             for low in [0, 1] {
-                let units = pairs().map(|p| match (p.get(low), p.get(1 - low)) {
-                    (Some(&c @ 0x20..=0x7E), Some(0)) => char::from(c),
-                    _ => '\0',
-                });
-                let text: String = units.collect();
-                for run in text.split('\0').filter(|r| r.len() >= 6) {
-                    self.text(about, run.trim());
+                for pair in raw.get(shift..).unwrap_or_default().chunks_exact(2) {
+                    match (pair.get(low), pair.get(1 - low)) {
+                        (Some(&c @ 0x20..=0x7E), Some(0)) => run.push(char::from(c)),
+                        _ if run.is_empty() => {}
+                        _ => self.wide(about, &mut run),
+                    }
                 }
+                self.wide(about, &mut run);
             }
         }
+    }
+
+    /// Adds a run of UTF-16 characters and empties it.
+    fn wide(&mut self, about: (Category, &str, &str), run: &mut String) {
+        if run.len() >= SHORTEST {
+            self.text(about, run.trim());
+        }
+        run.clear();
     }
 
     /// Adds a text, in pieces if it is long.
@@ -240,8 +252,8 @@ impl Gather {
     fn finish(self, found: &Inventory) -> Needles {
         // The kind of file is no secret.
         let kind = found.container.as_bytes();
-        let values = self.values.into_iter();
-        let values = values.filter(|n| n.bytes != kind && !in_our_profiles(n)).collect();
+        let told = |n: &Needle| n.bytes != kind && !in_our_profiles(n);
+        let values = self.values.into_iter().filter(told).collect();
         Needles { values, pieces: self.pieces }
     }
 }
@@ -250,23 +262,22 @@ impl Gather {
 /// output learns which standard space the colours are in, not what the
 /// profile of the original said.
 fn in_our_profiles(needle: &Needle) -> bool {
-    // `mluc` text is UTF-16, high byte first (ICC.1:2022, 10.15).
-    let wide: Vec<u8> = needle.bytes.iter().flat_map(|&b| [0, b]).collect();
-    let holds =
-        |p: &[u8]| [&needle.bytes, &wide].into_iter().any(|n| crate::bytes::find(p, n).is_some());
-    needle.text && needle.bytes.is_ascii() && profiles::all().iter().any(|(_, p)| holds(p))
+    needle.text && find(profiles::words().as_bytes(), &needle.bytes).is_some()
 }
 
 /// True for text that says something: four letters or digits, three of them
 /// different, and no word that files hold anyway.
 fn meaningful(text: &str) -> bool {
-    let letters: Vec<char> = text.chars().filter(|c| c.is_alphanumeric()).collect();
-    let distinct: BTreeSet<char> = letters.iter().copied().collect();
-    let lower = text.to_lowercase();
-    let common = COMMON.iter().any(|c| lower.trim() == c.trim());
+    // Every run of every file comes through here: nothing is allocated.
+    let letters = || text.chars().filter(|c| c.is_alphanumeric());
+    let count = letters().count();
+    let first = letters().next();
+    let second = letters().find(|&c| Some(c) != first);
+    let third = letters().any(|c| Some(c) != first && Some(c) != second);
     // A short number is a size or a setting.
-    let number = letters.len() < 7 && letters.iter().all(char::is_ascii_digit);
-    letters.len() >= 4 && distinct.len() >= 3 && !common && !number
+    let number = count < 7 && letters().all(|c| c.is_ascii_digit());
+    let word = text.trim();
+    count >= 4 && third && !number && !COMMON.iter().any(|c| c.eq_ignore_ascii_case(word))
 }
 
 /// Texts of eight letters and more in the metadata of sound files and
@@ -279,4 +290,64 @@ pub(crate) fn texts(source: &mut Source<'_>) -> Vec<String> {
     }
     let texts = out.values.into_iter().filter_map(|n| String::from_utf8(n.bytes).ok());
     texts.filter(|t| t.chars().filter(|c| c.is_alphanumeric()).count() >= 8).take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needle(bytes: &[u8], text: bool) -> Needle {
+        let none = String::new;
+        Needle { category: Category::Other, what: none(), path: none(), bytes: bytes.into(), text }
+    }
+
+    /// Word by word what a search through the profiles themselves says, as
+    /// bytes and as the UTF-16 of `mluc` text.
+    #[test]
+    fn words_of_our_profiles_are_those_the_profiles_hold() {
+        let held = |word: &[u8]| {
+            let wide: Vec<u8> = word.iter().flat_map(|&b| [0, b]).collect();
+            let any = |n: &[u8]| profiles::all().iter().any(|(_, p)| find(p, n).is_some());
+            any(word) || any(&wide)
+        };
+        let (mut ours, mut others) = (0, 0);
+        for run in profiles::words().split_terminator('\0') {
+            assert!(held(run.as_bytes()), "{run:?}");
+            for from in 0..run.len().saturating_sub(3) {
+                for to in from + 4..=run.len().min(from + 12) {
+                    let word = &run.as_bytes()[from..to];
+                    assert!(in_our_profiles(&needle(word, true)), "{run:?}");
+                    assert!(!in_our_profiles(&needle(word, false)), "binary values are no words");
+                    let mut other = word.to_vec();
+                    *other.last_mut().unwrap() ^= 1;
+                    assert_eq!(in_our_profiles(&needle(&other, true)), held(&other), "{other:?}");
+                    ours += 1;
+                    others += usize::from(!held(&other));
+                }
+            }
+        }
+        assert!(ours > 100 && others > 100, "{ours} {others}");
+        // Words in UTF-16 are among them, whatever the parity of their place.
+        let wide = profiles::all()
+            .iter()
+            .flat_map(|(_, p)| p.windows(12))
+            .filter(|w| w.chunks(2).all(|pair| pair[0] == 0 && pair[1].is_ascii_alphanumeric()));
+        let narrow: Vec<Vec<u8>> =
+            wide.map(|w| w.iter().skip(1).step_by(2).copied().collect()).collect();
+        assert!(narrow.len() > 10, "{}", narrow.len());
+        assert!(narrow.iter().all(|word| in_our_profiles(&needle(word, true))));
+    }
+
+    #[test]
+    fn only_what_says_something_is_looked_for() {
+        for told in ["Anna", "D750 x", "1234567", "Ökö1", "\u{212a}odak"] {
+            assert!(meaningful(told), "{told:?}");
+        }
+        for untold in
+            ["", "abc", "aaaa", "abab", "123456", " JFIF ", "Fmt", "qt  ", "----", "a-b-c"]
+        {
+            assert!(!meaningful(untold), "{untold:?}");
+        }
+        assert!(COMMON.iter().all(|c| *c == c.trim().to_lowercase()), "compared as written");
+    }
 }
