@@ -268,7 +268,7 @@ fn in_our_profiles(needle: &Needle) -> bool {
 /// True for text that says something: four letters or digits, three of them
 /// different, and no word that files hold anyway.
 fn meaningful(text: &str) -> bool {
-    // Every run of every file comes through here: nothing is allocated.
+    // Every run of every file comes through here: ASCII allocates nothing.
     let letters = || text.chars().filter(|c| c.is_alphanumeric());
     let count = letters().count();
     let first = letters().next();
@@ -277,7 +277,13 @@ fn meaningful(text: &str) -> bool {
     // A short number is a size or a setting.
     let number = count < 7 && letters().all(|c| c.is_ascii_digit());
     let word = text.trim();
-    count >= 4 && third && !number && !COMMON.iter().any(|c| c.eq_ignore_ascii_case(word))
+    let common = if word.is_ascii() {
+        COMMON.iter().any(|c| c.eq_ignore_ascii_case(word))
+    } else {
+        // The Kelvin sign is a small k.
+        COMMON.contains(&word.to_lowercase().as_str())
+    };
+    count >= 4 && third && !common && !number
 }
 
 /// Texts of eight letters and more in the metadata of sound files and
@@ -343,9 +349,18 @@ mod tests {
         for told in ["Anna", "D750 x", "1234567", "Ökö1", "\u{212a}odak"] {
             assert!(meaningful(told), "{told:?}");
         }
-        for untold in
-            ["", "abc", "aaaa", "abab", "123456", " JFIF ", "Fmt", "qt  ", "----", "a-b-c"]
-        {
+        for untold in [
+            "",
+            "abc",
+            "aaaa",
+            "abab",
+            "123456",
+            " JFIF ",
+            "\u{212a}ey",
+            "----",
+            "a-b-c",
+            "Matros\u{212a}a",
+        ] {
             assert!(!meaningful(untold), "{untold:?}");
         }
         assert!(COMMON.iter().all(|c| *c == c.trim().to_lowercase()), "compared as written");
