@@ -6,10 +6,12 @@
 //! number libc expects. x32 numbers are not on the list, other architectures
 //! (`int 0x80`) kill the process.
 
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
-};
+#[cfg(test)]
+mod as_lists;
+mod assemble;
+
+use assemble::{Check, Rule, assemble};
+use seccompiler::BpfProgram;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -132,8 +134,8 @@ pub fn conditions() -> Vec<(&'static str, &'static str)> {
 
 /// Compiled filters in the order to install them.
 pub(crate) struct Filters {
-    /// Refuse with error numbers.
-    pub(crate) errno: Vec<BpfProgram>,
+    /// Refuses with error numbers.
+    pub(crate) errno: BpfProgram,
     /// Stacked on top in [`DenyMode::Kill`]; the stricter verdict wins.
     pub(crate) kill: Option<BpfProgram>,
 }
@@ -142,43 +144,36 @@ pub(crate) struct Filters {
 /// descriptors in `writable`.
 ///
 /// # Errors
-/// The compiler's words; also on an architecture it does not know.
+/// If the list has grown beyond what a filter can hold.
 pub(crate) fn compile(pid: i32, writable: &[i32], deny: DenyMode) -> Result<Filters, String> {
-    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|e| e.to_string())?;
-    let rules = allow_rules(pid, writable)?;
-    let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    let mut errno = Vec::with_capacity(4);
-    for (calls, number) in
-        [(SOFT_ENOSYS, libc::ENOSYS), (SOFT_EACCES, libc::EACCES), (SOFT_ENOTTY, libc::ENOTTY)]
-    {
-        let soft = calls.iter().map(|call| (*call, Vec::new())).collect();
-        let action = SeccompAction::Errno(number.unsigned_abs());
-        errno.push(program(soft, SeccompAction::Allow, action, arch)?);
+    let mut rules = rules(pid, writable)?;
+    let refuse = errno(libc::EPERM);
+    if deny == DenyMode::Errno {
+        return Ok(Filters { errno: assemble(&rules, refuse)?, kill: None });
     }
-    let mut first = rules.clone();
-    let mut kill = None;
-    if deny == DenyMode::Kill {
-        // The killing filter comes on top of the refusing one, which has to
-        // let its installation through. Afterwards neither does.
-        first.insert(libc::SYS_seccomp, Vec::new());
-        let no_new_privs = equal(0, libc::PR_SET_NO_NEW_PRIVS)?;
-        first.entry(libc::SYS_prctl).or_default().push(no_new_privs);
-        kill = Some(program(rules, SeccompAction::KillProcess, SeccompAction::Allow, arch)?);
+    // What is refused softly must not kill.
+    let mut hard = rules.clone();
+    for rule in hard.values_mut().filter(|rule| matches!(rule, Rule::Always(_))) {
+        *rule = ALLOW;
     }
-    errno.push(program(first, refuse, SeccompAction::Allow, arch)?);
-    Ok(Filters { errno, kill })
+    let kill = Some(assemble(&hard, libc::SECCOMP_RET_KILL_PROCESS)?);
+    // The killing filter comes on top of the refusing one, which has to let
+    // its installation through. Afterwards neither does.
+    rules.insert(number(libc::SYS_seccomp)?, ALLOW);
+    if let Some(Rule::If(checks)) = rules.get_mut(&number(libc::SYS_prctl)?) {
+        checks.push(equal(0, libc::PR_SET_NO_NEW_PRIVS));
+    }
+    Ok(Filters { errno: assemble(&rules, refuse)?, kill })
 }
 
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+const ALLOW: Rule = Rule::Always(libc::SECCOMP_RET_ALLOW);
 
-fn program(
-    rules: Rules,
-    mismatch: SeccompAction,
-    matching: SeccompAction,
-    arch: TargetArch,
-) -> Result<BpfProgram, String> {
-    let filter = SeccompFilter::new(rules, mismatch, matching, arch).map_err(|e| e.to_string())?;
-    BpfProgram::try_from(filter).map_err(|e| e.to_string())
+const fn errno(number: i32) -> u32 {
+    libc::SECCOMP_RET_ERRNO | number.unsigned_abs()
+}
+
+fn number(call: libc::c_long) -> Result<u32, String> {
+    u32::try_from(call).map_err(|e| e.to_string())
 }
 
 /// Bits of `clone` that make a thread, all of which must be set.
@@ -195,44 +190,44 @@ const NAMESPACES: i32 = libc::CSIGNAL
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET;
 
-fn allow_rules(pid: i32, writable: &[i32]) -> Result<Rules, String> {
-    let mut rules = Rules::new();
-    // Calls the soft filters refuse must pass here, or EPERM would win.
-    for call in [SOFT_ENOSYS, SOFT_EACCES, SOFT_ENOTTY].into_iter().flatten() {
-        rules.insert(*call, Vec::new());
+/// What becomes of every call that is on a list.
+fn rules(pid: i32, writable: &[i32]) -> Result<BTreeMap<u32, Rule>, String> {
+    let mut rules = BTreeMap::new();
+    for (calls, error) in
+        [(SOFT_ENOSYS, libc::ENOSYS), (SOFT_EACCES, libc::EACCES), (SOFT_ENOTTY, libc::ENOTTY)]
+    {
+        for call in calls {
+            rules.insert(number(*call)?, Rule::Always(errno(error)));
+        }
     }
     for (_, call) in ALLOWED {
-        rules.insert(*call, Vec::new());
+        rules.insert(number(*call)?, ALLOW);
     }
-    let no_exec = masked(2, libc::PROT_EXEC, 0)?;
-    rules.insert(libc::SYS_mmap, vec![no_exec.clone()]);
-    rules.insert(libc::SYS_mprotect, vec![no_exec]);
-    rules.insert(libc::SYS_clone, vec![masked(0, THREAD | NAMESPACES, THREAD)?]);
-    rules.insert(libc::SYS_prctl, vec![equal(0, libc::PR_SET_NAME)?]);
+    let no_exec = masked(2, libc::PROT_EXEC, 0);
+    let mut allow_if = |call, checks| {
+        rules.insert(number(call)?, Rule::If(checks));
+        Ok::<(), String>(())
+    };
+    allow_if(libc::SYS_mmap, vec![no_exec])?;
+    allow_if(libc::SYS_mprotect, vec![no_exec])?;
+    allow_if(libc::SYS_clone, vec![masked(0, THREAD | NAMESPACES, THREAD)])?;
+    allow_if(libc::SYS_prctl, vec![equal(0, libc::PR_SET_NAME)])?;
     // std asks whether a descriptor is open before it closes it, in builds
     // with debug assertions.
-    rules.insert(libc::SYS_fcntl, vec![equal(1, libc::F_GETFD)?]);
-    rules.insert(libc::SYS_tgkill, vec![equal(0, pid)?]);
+    allow_if(libc::SYS_fcntl, vec![equal(1, libc::F_GETFD)])?;
+    allow_if(libc::SYS_tgkill, vec![equal(0, pid)])?;
     if !writable.is_empty() {
-        let files = writable.iter().map(|fd| equal(0, *fd)).collect::<Result<_, _>>()?;
-        rules.insert(libc::SYS_ftruncate, files);
+        allow_if(libc::SYS_ftruncate, writable.iter().map(|fd| equal(0, *fd)).collect())?;
     }
     Ok(rules)
 }
 
-fn equal(argument: u8, value: i32) -> Result<SeccompRule, String> {
-    rule(argument, SeccompCmpOp::Eq, value)
+const fn equal(argument: u8, value: i32) -> Check {
+    Check { argument, mask: u32::MAX, value: value.cast_unsigned() }
 }
 
-fn masked(argument: u8, mask: i32, value: i32) -> Result<SeccompRule, String> {
-    rule(argument, SeccompCmpOp::MaskedEq(u64::from(mask.cast_unsigned())), value)
-}
-
-fn rule(argument: u8, op: SeccompCmpOp, value: i32) -> Result<SeccompRule, String> {
-    let value = u64::from(value.cast_unsigned());
-    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, op, value)
-        .map_err(|e| e.to_string())?;
-    SeccompRule::new(vec![condition]).map_err(|e| e.to_string())
+const fn masked(argument: u8, mask: i32, value: i32) -> Check {
+    Check { argument, mask: mask.cast_unsigned(), value: value.cast_unsigned() }
 }
 
 #[cfg(test)]
@@ -259,32 +254,29 @@ mod tests {
 
     #[test]
     fn rules_are_exactly_the_documented_calls() {
-        let rules = allow_rules(1, &[4]).unwrap();
+        let written = rules(1, &[4]).unwrap();
         let soft = SOFT_ENOSYS.len() + SOFT_EACCES.len() + SOFT_ENOTTY.len();
-        assert_eq!(rules.len(), allowed_syscalls().len() + soft);
-        assert!(!allow_rules(1, &[]).unwrap().contains_key(&libc::SYS_ftruncate));
+        assert_eq!(written.len(), allowed_syscalls().len() + soft);
+        let truncate = number(libc::SYS_ftruncate).unwrap();
+        assert!(!rules(1, &[]).unwrap().contains_key(&truncate));
     }
 
     #[test]
     fn filters_compile_small() {
         let filters = compile(1, &[4], DenyMode::Kill).unwrap();
-        assert_eq!(filters.errno.len(), 4);
-        let total: usize = filters.errno.iter().chain(&filters.kill).map(Vec::len).sum();
-        assert!(total < 800, "{total}");
+        for program in std::iter::once(&filters.errno).chain(&filters.kill) {
+            assert!(program.len() < 200, "{}", program.len());
+        }
         assert!(compile(1, &[], DenyMode::Errno).unwrap().kill.is_none());
     }
 
     const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
-    const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
-    const PID: i32 = 4711;
+    const PASS: u32 = libc::SECCOMP_RET_ALLOW;
+    pub(super) const PID: i32 = 4711;
     #[cfg(target_arch = "x86_64")]
-    const ARCH: u32 = 0xc000_003e;
+    pub(super) const ARCH: u32 = 0xc000_003e;
     #[cfg(target_arch = "aarch64")]
-    const ARCH: u32 = 0xc000_00b7;
-
-    fn errno(number: i32) -> u32 {
-        libc::SECCOMP_RET_ERRNO | number.unsigned_abs()
-    }
+    pub(super) const ARCH: u32 = 0xc000_00b7;
 
     /// Runs one filter over a `seccomp_data`, as the kernel would.
     fn interpret(program: &BpfProgram, data: &[u8; 64]) -> u32 {
@@ -307,19 +299,28 @@ mod tests {
         }
     }
 
-    /// The verdict of all filters: the strictest wins.
-    fn verdict(filters: &Filters, arch: u32, call: libc::c_long, arguments: [u64; 6]) -> u32 {
+    fn all(filters: &Filters) -> Vec<&BpfProgram> {
+        std::iter::once(&filters.errno).chain(&filters.kill).collect()
+    }
+
+    /// The verdict of all filters, oldest first: the strictest wins.
+    pub(super) fn verdict(
+        filters: &[&BpfProgram],
+        arch: u32,
+        call: libc::c_long,
+        arguments: [u64; 6],
+    ) -> u32 {
         let mut data = [0; 64];
         data[..4].copy_from_slice(&i32::try_from(call).unwrap().to_ne_bytes());
         data[4..8].copy_from_slice(&arch.to_ne_bytes());
         for (slot, argument) in data[16..].chunks_exact_mut(8).zip(arguments) {
             slot.copy_from_slice(&argument.to_ne_bytes());
         }
-        let all = filters.errno.iter().chain(&filters.kill);
         // As in the kernel: actions compare as signed, the first of equals
         // from the newest filter on wins.
         let action = |verdict: &u32| (verdict & 0xffff_0000).cast_signed();
-        all.map(|filter| interpret(filter, &data)).min_by_key(action).unwrap()
+        let all = filters.iter().rev().map(|filter| interpret(filter, &data));
+        all.min_by_key(action).unwrap()
     }
 
     /// The allow-list as documented and the filters as compiled differ in no
@@ -343,18 +344,18 @@ mod tests {
                     continue;
                 }
                 let expected = match call {
-                    call if ALLOWED.iter().any(|(_, allowed)| *allowed == call) => ALLOW,
+                    call if ALLOWED.iter().any(|(_, allowed)| *allowed == call) => PASS,
                     call if SOFT_ENOSYS.contains(&call) => errno(libc::ENOSYS),
                     call if SOFT_EACCES.contains(&call) => errno(libc::EACCES),
                     call if SOFT_ENOTTY.contains(&call) => errno(libc::ENOTTY),
                     _ => refusal,
                 };
                 for fill in [0, 1, u64::MAX] {
-                    let got = verdict(&filters, ARCH, call, [fill; 6]);
+                    let got = verdict(&all(&filters), ARCH, call, [fill; 6]);
                     assert_eq!(got, expected, "{deny:?} call {call} argument {fill:#x}");
                 }
             }
-            assert_eq!(verdict(&filters, 0x4000_0003, libc::SYS_read, [0; 6]), KILL);
+            assert_eq!(verdict(&all(&filters), 0x4000_0003, libc::SYS_read, [0; 6]), KILL);
         }
     }
 
@@ -403,7 +404,7 @@ mod tests {
         for deny in [DenyMode::Errno, DenyMode::Kill] {
             let filters = compile(PID, &[4], deny).unwrap();
             for (call, arguments, allowed) in &cases {
-                let got = verdict(&filters, ARCH, *call, *arguments) == ALLOW;
+                let got = verdict(&all(&filters), ARCH, *call, *arguments) == PASS;
                 assert_eq!(got, *allowed, "{deny:?} call {call} {arguments:x?}");
             }
         }

@@ -96,8 +96,7 @@ pub(crate) fn seal(plan: &Plan<'_>) -> Sealed {
     match policy::compile(pid, plan.writable, plan.deny) {
         Err(error) => notes.add(&format!("seccomp compiler: {error}")),
         Ok(filters) => {
-            let errno =
-                filters.errno.iter().try_for_each(|filter| seccompiler::apply_filter(filter));
+            let errno = seccompiler::apply_filter(&filters.errno);
             posture.seccomp = notes.worked("seccomp", errno);
             // Before the killing filter, which would not let a test report.
             self_test = run_self_test(&posture);
