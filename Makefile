@@ -4,7 +4,7 @@
 # The others are parts of these, or take long.
 
 SHELL := /bin/sh
-.PHONY: demo test setup system system-test weights demo-media build check bench clean-demo hostile mutants fuzz deny supply reproducible
+.PHONY: demo test test-release setup system system-test weights demo-media build check bench clean-demo hostile mutants fuzz deny supply reproducible
 
 demo: system weights demo-media
 	cargo build --release --locked --bin fernseed
@@ -12,6 +12,13 @@ demo: system weights demo-media
 
 test: system system-test weights demo-media check deny
 	cargo test --workspace --locked --no-fail-fast
+	$(MAKE) test-release
+
+# What only link-time optimisation can break, on the binary that is shipped:
+# what it exports, and every format through its decoders.
+test-release: build
+	FERNSEED_BIN=$(CURDIR)/target/release/fernseed cargo test -p fernseed --locked --test sandbox -- no_c_symbol_is_exported
+	FERNSEED_BIN=$(CURDIR)/target/release/fernseed cargo test -p fernseed --locked --test strip_formats
 
 # What needs no test run: format, lints, documentation.
 check: weights
