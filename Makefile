@@ -4,7 +4,7 @@
 # The others are parts of these, or take long.
 
 SHELL := /bin/sh
-.PHONY: demo test test-release setup system system-test weights demo-media build check bench clean-demo hostile mutants fuzz deny supply reproducible
+.PHONY: demo test test-kernels test-release setup system system-test weights demo-media build check bench clean-demo hostile mutants fuzz deny supply reproducible
 
 demo: system weights demo-media
 	cargo build --release --locked --bin fernseed
@@ -12,7 +12,13 @@ demo: system weights demo-media
 
 test: system system-test weights demo-media check deny
 	cargo test --workspace --locked --no-fail-fast
+	$(MAKE) test-kernels
 	$(MAKE) test-release
+
+# The kernels once more with the checks that the test profile leaves out of them.
+test-kernels:
+	cargo test -p fernseed-detect --locked \
+		--config profile.dev.package.fernseed-detect.debug-assertions=true
 
 # What only link-time optimisation can break, on the binary that is shipped:
 # what it exports, and every format through its decoders.
