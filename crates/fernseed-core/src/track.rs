@@ -3,9 +3,11 @@
 //!
 //! The work is offline: all frames of a clip have been looked at before a
 //! track is final. `associate` joins detections of one shot into tracks,
-//! weak ones included; `fill` decides which tracks count, closes their
-//! gaps from both sides and extends them before the first and after the last
-//! sight; [`plan`] adds the margins and writes the redactions.
+//! weak ones included; `paths` follows everybody through the frames in which
+//! no network saw them, forwards and backwards, by what was in their box;
+//! `fill` decides which tracks count, closes their gaps from both sides and
+//! extends them before the first and after the last sight; [`plan`] adds the
+//! margins and writes the redactions.
 //!
 //! The method is two-stage association (ByteTrack, Zhang et al. 2022:
 //! detections below the threshold extend tracks but do not found certain
@@ -15,11 +17,15 @@
 mod associate;
 pub mod between;
 mod fill;
+mod follow;
+pub mod luma;
+mod paths;
 pub mod plan;
 pub mod scene;
 
 use crate::detect::{Detection, DetectorId, Label};
 use crate::geometry::Rect;
+use luma::Luma;
 
 /// Settings of the tracker. Times are in seconds of media time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,12 +58,6 @@ impl TrackSettings {
             extension: 0.6,
             snap: 0.8,
         }
-    }
-
-    /// Confidence below which what is seen is most likely nobody: half way
-    /// from the floor to certainty.
-    pub(crate) fn doubtful(&self) -> f32 {
-        0.5 * (self.floor + self.threshold)
     }
 }
 
@@ -141,14 +141,18 @@ impl Tracker {
         }
     }
 
-    /// Adds the next frame.
-    pub fn push(&mut self, sighting: Sighting) {
+    /// Adds the next frame, and what it shows, if that is known: somebody who
+    /// was seen in others is followed through it.
+    pub fn push(&mut self, sighting: Sighting, luma: Option<Luma>) {
         self.clock.push(sighting.seconds, sighting.cut);
         if sighting.cut.is_some() {
             self.associator.cut();
         }
         if let Some(detections) = sighting.detections {
             self.associator.push(sighting.frame, sighting.seconds, detections);
+        }
+        if let Some(luma) = luma {
+            self.associator.show(sighting.frame, sighting.seconds, luma);
         }
     }
 

@@ -12,6 +12,8 @@ pub enum VideoLook {
     Quick,
     /// YuNet and CenterFace on the same copy: the audit's usual look.
     Steady,
+    /// YuNet at full size (1920 pixels), for small faces.
+    Close,
     /// CenterFace as in a steady look, and YuNet at full size (1920 pixels),
     /// for small faces: twice a second. And CenterFace on a small copy that
     /// is turned.
@@ -154,6 +156,7 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
     let quarter = 480.0 / side;
     let mut looks = match look {
         VideoLook::Quick => vec![Look::new(YuNet, reduced)],
+        VideoLook::Close => vec![Look::new(YuNet, full)],
         VideoLook::Steady => {
             vec![Look::new(YuNet, reduced), Look::new(CenterFace, reduced)]
         }
@@ -168,11 +171,12 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
         looks.push(Look::new(YuNet, quarter));
     }
     if dark {
-        let network = if look == VideoLook::Quick { YuNet } else { CenterFace };
+        let quick = matches!(look, VideoLook::Quick | VideoLook::Close);
+        let network = if quick { YuNet } else { CenterFace };
         looks.push(Look::new(network, reduced).lifted());
     }
     let ways = match look {
-        VideoLook::Quick | VideoLook::Steady => Vec::new(),
+        VideoLook::Quick | VideoLook::Close | VideoLook::Steady => Vec::new(),
         VideoLook::Fine(turned) => turned.ways(),
         VideoLook::Thorough => Turned::AllRound.ways(),
     };

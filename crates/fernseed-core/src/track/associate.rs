@@ -1,6 +1,9 @@
 //! Joining the detections of one shot into chains.
 
 use super::TrackSettings;
+use super::fill::counts;
+use super::luma::Luma;
+use super::paths::{Past, Paths};
 use crate::detect::Detection;
 use crate::geometry::Rect;
 
@@ -16,9 +19,17 @@ pub(super) struct Link {
 #[derive(Clone, Debug)]
 pub(super) struct Chain {
     pub(super) links: Vec<Link>,
+    /// Where they were followed to; nothing until the links are evidence of
+    /// somebody.
+    pub(super) paths: Paths,
+    certain: bool,
 }
 
 impl Chain {
+    fn new(link: Link) -> Self {
+        Self { links: vec![link], paths: Paths::default(), certain: false }
+    }
+
     /// Where the subject is expected at `seconds`, by its recent motion.
     fn predict(&self, seconds: f64) -> Option<Rect> {
         let last = self.links.last()?;
@@ -90,16 +101,30 @@ pub(super) struct Associator {
     settings: TrackSettings,
     open: Vec<Chain>,
     done: Vec<Chain>,
+    past: Past,
 }
 
 impl Associator {
     pub(super) fn new(settings: TrackSettings) -> Self {
-        Self { settings, open: Vec::new(), done: Vec::new() }
+        Self { settings, open: Vec::new(), done: Vec::new(), past: Past::default() }
     }
 
     /// The next frame begins a new shot: nobody is carried over.
     pub(super) fn cut(&mut self) {
         self.done.append(&mut self.open);
+        self.past.forget();
+    }
+
+    /// What the frame shows whose detections, if there are any, were pushed
+    /// just before: somebody who was not seen in it is followed.
+    pub(super) fn show(&mut self, frame: u64, seconds: f64, luma: Luma) {
+        self.past.push(frame, seconds, luma);
+        for chain in &mut self.open {
+            chain.certain |= counts(&chain.links, &self.settings);
+            if chain.certain {
+                chain.paths.go_on(&chain.links, &self.past);
+            }
+        }
     }
 
     pub(super) fn push(&mut self, frame: u64, seconds: f64, detections: Vec<Detection>) {
@@ -117,7 +142,7 @@ impl Associator {
         self.join(frame, seconds, &mut weak, &mut taken);
         for detection in strong.into_iter().chain(weak) {
             let link = Link { frame, seconds, detection };
-            self.open.push(Chain { links: vec![link] });
+            self.open.push(Chain::new(link));
         }
         let max_gap = self.settings.max_gap;
         let (open, lost) = std::mem::take(&mut self.open)

@@ -1,13 +1,14 @@
-//! What happened between two looks at whole frames.
+//! Who came and who went between two looks at whole frames.
 //!
 //! Looking at every frame as a whole costs too much, and between two looks a
-//! face may appear, vanish or change its mind. Looking near a known place
-//! costs next to nothing. So whole frames are looked at a few times a
-//! second, and the frames between are asked only what is in doubt: where
-//! somebody who moved was half way (bisection until the motion between two
-//! sights is small), since when somebody new was there (backwards), and
-//! until when somebody lost was (forwards). Somebody who was lost is looked
-//! for near their place for a while, since heads turn away and come back.
+//! face may appear or vanish. Looking near a known place costs next to
+//! nothing. So whole frames are looked at a few times a second, and the
+//! frames between are asked since when somebody new was there (backwards),
+//! and until when somebody lost was (forwards). Somebody who was lost is
+//! looked for near their place for a while, since heads turn away and come
+//! back. Whoever both looks saw is followed from the one to the other by
+//! what they look like ([`super::luma`]), which is surer of a place than a
+//! network that looks at it once more.
 //!
 //! The functions are pure: pictures stay with the caller, who passes a
 //! closure that looks near given boxes.
@@ -25,16 +26,6 @@ pub type NearIn<'a> = dyn FnMut(usize, &[Rect]) -> Result<Vec<Detection>, Detect
 
 /// Seconds for which somebody lost is looked for near their place.
 const REMEMBER: f64 = 1.5;
-/// Motion between two sights, as a share of the side, up to which a straight
-/// line is near enough.
-const STILL: f32 = 0.12;
-/// Motion up to which a straight line that proved right in its middle needs
-/// no further look: what is left is a quarter of the error there.
-const STEADY: f32 = 1.5;
-/// How right, as a share of the side; boxes jitter by half as much.
-const ON_LINE: f32 = 0.1;
-/// Growth between two sights that counts as motion.
-const GROWN: f32 = 1.15;
 /// Frames in a row without a sight after which the search for a beginning or
 /// an end stops.
 const MISSES: usize = 2;
@@ -183,8 +174,7 @@ impl Glimpse {
 }
 
 /// What was seen in the frames between two looks of one shot, at the times
-/// `times`, by looks near the places in doubt. Where nothing was in doubt
-/// nothing is seen, and the tracker draws a line.
+/// `times`, of those whom only one of the two saw.
 ///
 /// # Errors
 /// What `near` says.
@@ -198,16 +188,7 @@ pub fn between(
     let mut search = Search { times, near, out: vec![Vec::new(); times.len()] };
     for seen in &next.seen {
         let end = (next.seconds, seen.detection.rect);
-        if let Some(before) = seen.before {
-            // Clutter is seen faintly all over a picture, look after look.
-            // Asking after each of it cost as much as all whole looks, and
-            // a straight line does for it, should it be somebody after all.
-            if seen.best < settings.doubtful() {
-                continue;
-            }
-            let start = (previous.seconds, previous.seen[before].detection.rect);
-            search.bisect(start, end, 0, times.len())?;
-        } else if seen.detection.confidence >= settings.threshold {
+        if seen.before.is_none() && seen.detection.confidence >= settings.threshold {
             search.walk((0..times.len()).rev(), end)?;
         }
     }
@@ -228,34 +209,6 @@ struct Search<'a, 'n> {
 }
 
 impl Search<'_, '_> {
-    /// Looks half way between two sights, frames `from..to` lying between,
-    /// until what lies between is clear.
-    fn bisect(
-        &mut self,
-        start: (f64, Rect),
-        end: (f64, Rect),
-        from: usize,
-        to: usize,
-    ) -> Result<(), DetectError> {
-        let motion = motion(start.1, end.1);
-        // The middle between two whole looks is always asked: a shaking
-        // camera comes back to where it was.
-        let whole = from == 0 && to == self.times.len();
-        if from >= to || (motion <= STILL && !whole) {
-            return Ok(());
-        }
-        let middle = from + (to - from) / 2;
-        let seconds = self.times[middle];
-        let t = ((seconds - start.0) / (end.0 - start.0).max(1e-6)).clamp(0.0, 1.0) as f32;
-        let guess = start.1.lerp(end.1, t);
-        let Some(found) = self.look(middle, guess)? else { return Ok(()) };
-        if motion <= STEADY && distance(guess, found) <= ON_LINE {
-            return Ok(());
-        }
-        self.bisect(start, (seconds, found), from, middle)?;
-        self.bisect((seconds, found), end, middle + 1, to)
-    }
-
     /// Follows somebody through frames in the given order until they are
     /// not seen any more.
     fn walk(
@@ -312,23 +265,6 @@ fn add(all: &mut Vec<Detection>, new: Detection) {
     }
 }
 
-fn side(rect: Rect) -> f32 {
-    rect.area().sqrt().max(1.0)
-}
-
-/// Distance of the centres as a share of the larger side.
-fn distance(a: Rect, b: Rect) -> f32 {
-    let ((x0, y0), (x1, y1)) = (a.centre(), b.centre());
-    (x0 - x1).hypot(y0 - y1) / side(a).max(side(b))
-}
-
-/// How much happened between two boxes: their distance, or more than
-/// [`STILL`] if one is noticeably larger.
-fn motion(a: Rect, b: Rect) -> f32 {
-    let ratio = side(a).max(side(b)) / side(a).min(side(b));
-    distance(a, b).max(if ratio > GROWN { 2.0 * STILL } else { 0.0 })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,55 +298,11 @@ mod tests {
     }
 
     #[test]
-    fn who_stands_still_costs_one_look() {
+    fn whom_both_looks_saw_costs_no_further_look() {
         let first = Glimpse::first(0.0, vec![face(at(100.0), 0.9)]);
-        let next = first.then(END, vec![face(at(102.0), 0.9)], &settings(), &mut nobody).unwrap();
-        let mut looks = 0;
-        let out = between(&first, &next, &TIMES, &settings(), &mut |_, boxes| {
-            looks += boxes.len();
-            Ok(sees(101.0, boxes))
-        })
-        .unwrap();
-        assert_eq!(looks, 1);
-        assert_eq!(out.iter().flatten().count(), 1);
-    }
-
-    #[test]
-    fn clutter_costs_no_look_until_it_is_likely_somebody() {
-        let looks = |confidence: f32| {
-            let first = Glimpse::first(0.0, vec![face(at(100.0), 0.3)]);
-            let found = vec![face(at(130.0), confidence)];
-            let next = first.then(END, found, &settings(), &mut nobody).unwrap();
-            let mut looks = 0;
-            between(&first, &next, &TIMES, &settings(), &mut |_, boxes| {
-                looks += boxes.len();
-                Ok(Vec::new())
-            })
-            .unwrap();
-            looks
-        };
-        assert_eq!(looks(0.35), 0);
-        assert_eq!(looks(0.4), 1);
-    }
-
-    #[test]
-    fn a_turning_path_is_followed() {
-        // There and back again: both looks see the same place.
-        let path = |t: f64| 100.0 + 35.0 * (t / END * std::f64::consts::PI).sin() as f32;
-        let first = Glimpse::first(0.0, vec![face(at(path(0.0)), 0.9)]);
-        let next =
-            first.then(END, vec![face(at(path(END)), 0.9)], &settings(), &mut nobody).unwrap();
-        let out = between(&first, &next, &TIMES, &settings(), &mut |i, boxes| {
-            Ok(sees(path(TIMES[i]), boxes))
-        })
-        .unwrap();
-        let seen = out.iter().filter(|d| !d.is_empty()).count();
-        assert!(seen >= 4, "{seen} of 5 frames seen");
-        for (i, found) in out.iter().enumerate() {
-            for d in found {
-                assert!((d.rect.centre().0 - path(TIMES[i])).abs() < 1e-3);
-            }
-        }
+        let next = first.then(END, vec![face(at(130.0), 0.9)], &settings(), &mut nobody).unwrap();
+        let out = between(&first, &next, &TIMES, &settings(), &mut |_, _| panic!("nobody is new"));
+        assert!(out.unwrap().iter().all(Vec::is_empty));
     }
 
     #[test]

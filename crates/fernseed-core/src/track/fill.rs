@@ -1,11 +1,14 @@
 //! Which chains count, and where their subject is in every frame.
 
 mod leap;
+mod ways;
 
 use super::associate::{Chain, Link, velocity};
+use super::paths::Path;
 use super::{Stray, Track, TrackPoint, TrackSettings};
 use crate::detect::DetectorId;
 use crate::geometry::Rect;
+use ways::{Way, cover};
 
 /// Time and shot of every frame of the clip.
 #[derive(Debug, Default)]
@@ -74,7 +77,7 @@ const BRIEF_EXTENSION: f64 = 0.25;
 
 /// True if the links are evidence of somebody: a sure sight, a certain one
 /// of the thorough network, or many weak ones that it shares.
-fn counts(links: &[Link], settings: &TrackSettings) -> bool {
+pub(super) fn counts(links: &[Link], settings: &TrackSettings) -> bool {
     let sure = |l: &Link| {
         let large = l.detection.rect.area() > LARGE * LARGE;
         let least = if large { SURE_LARGE } else { SURE };
@@ -89,9 +92,44 @@ fn counts(links: &[Link], settings: &TrackSettings) -> bool {
     links.len() >= WEAK_LINKS && beyond >= settings.weak_evidence && links.iter().any(thorough)
 }
 
+/// A part of a chain that is one subject.
+#[derive(Clone, Copy)]
+struct Piece<'a> {
+    links: &'a [Link],
+    /// Number in the chain of the first of them.
+    first: usize,
+    /// Paths of the whole chain.
+    paths: &'a [Path],
+}
+
+impl Piece<'_> {
+    /// Paths away from sights of this piece.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let own = self.first..self.first + self.links.len();
+        self.paths.iter().filter(move |p| own.contains(&p.link))
+    }
+
+    /// The path away from sight `i` of this piece.
+    fn path(&self, i: usize, forwards: bool) -> Option<&Path> {
+        self.paths().find(|p| p.link == self.first + i && p.forwards == forwards)
+    }
+
+    /// Where they went from sight `i` to the next, if that is certain.
+    fn way(&self, links: &[Link], i: usize, clock: &Clock) -> Option<Way> {
+        let (forwards, backwards) = (self.path(i, true)?, self.path(i + 1, false)?);
+        Way::agreed((&links[i], &links[i + 1]), forwards, backwards, clock)
+    }
+}
+
 /// Cuts a chain where it was out of sight for long and there is little to
 /// say that it is one and the same.
-fn pieces(links: &[Link]) -> Vec<&[Link]> {
+fn pieces(chain: &Chain) -> Vec<Piece<'_>> {
+    let links = chain.links.as_slice();
+    let piece = |from: usize, to: usize| Piece {
+        links: &links[from..to],
+        first: from,
+        paths: chain.paths.found(),
+    };
     let mut out = Vec::new();
     let mut start = 0;
     for i in 1..links.len() {
@@ -102,31 +140,32 @@ fn pieces(links: &[Link]) -> Vec<&[Link]> {
         let whole = after - before <= SHORT_GAP
             || (supported(&links[start..i], before) && supported(&links[i..], after));
         if !whole {
-            out.push(&links[start..i]);
+            out.push(piece(start, i));
             start = i;
         }
     }
-    out.push(&links[start..]);
+    out.push(piece(start, links.len()));
     out
 }
 
 pub(super) fn tracks(chains: Vec<Chain>, clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
-    let counting: Vec<&[Link]> = chains
-        .iter()
-        .flat_map(|c| pieces(&c.links))
-        .filter(|links| counts(links, settings))
-        .collect();
-    let mut all: Vec<Track> =
-        counting.iter().filter_map(|links| track(links, clock, settings)).collect();
-    all.extend(leap::leaps(&counting, clock, settings));
+    let counting: Vec<Piece<'_>> =
+        chains.iter().flat_map(pieces).filter(|piece| counts(piece.links, settings)).collect();
+    let mut all: Vec<Track> = Vec::new();
+    for piece in &counting {
+        all.extend(track(piece, clock, settings));
+    }
+    let links: Vec<&[Link]> = counting.iter().map(|piece| piece.links).collect();
+    all.extend(leap::leaps(&links, clock, settings));
     all.sort_by_key(|t| t.points.first().map(|p| p.frame));
     drop_taken_over(&mut all);
     all
 }
 
-fn track(links: &[Link], clock: &Clock, settings: &TrackSettings) -> Option<Track> {
-    let links = &steadied(links);
-    let (first, last) = (links.first()?, links.last()?);
+/// The track of a piece, and those of the paths it does not cover.
+fn track(piece: &Piece<'_>, clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
+    let links = &steadied(piece.links);
+    let (Some(first), Some(last)) = (links.first(), links.last()) else { return Vec::new() };
     let (shot_first, shot_last) = clock.shot_of(first.frame);
     // Who was seen for long is covered for long before and after.
     let known = if links.len() < SUPPORT { 0.0 } else { last.seconds - first.seconds };
@@ -145,10 +184,16 @@ fn track(links: &[Link], clock: &Clock, settings: &TrackSettings) -> Option<Trac
         points.push(extrapolated(&reversed, frame, clock, settings));
     }
     let mut longest_gap = 0;
+    let mut certain = Vec::new();
     for (i, pair) in links.windows(2).enumerate() {
         points.push(seen(&pair[0]));
         longest_gap = longest_gap.max(pair[1].frame - pair[0].frame - 1);
-        points.extend((pair[0].frame + 1..pair[1].frame).map(|f| bridged(links, i, f, clock)));
+        let way = piece.way(links, i, clock);
+        points.extend((pair[0].frame + 1..pair[1].frame).map(|frame| match &way {
+            Some(way) => TrackPoint { frame, rect: way.at(clock.at(frame)), seen: false },
+            None => bridged(links, i, frame, clock),
+        }));
+        certain.push(way.is_some());
     }
     points.push(seen(last));
     for frame in last.frame + 1..=end {
@@ -161,18 +206,36 @@ fn track(links: &[Link], clock: &Clock, settings: &TrackSettings) -> Option<Trac
     let mut detectors: Vec<_> = links.iter().map(|l| l.detection.source).collect();
     detectors.sort_unstable();
     detectors.dedup();
-    Some(Track {
+    let mut main = Track {
         label: first.detection.label,
         points,
         confidence: links.iter().map(|l| l.detection.confidence).fold(0.0, f32::max),
         detectors,
         longest_gap,
         strays: before.into_iter().chain(after).collect(),
-    })
+    };
+    let mut elsewhere = Vec::new();
+    for path in piece.paths() {
+        let at = path.link - piece.first;
+        let gap = if path.forwards { Some(at) } else { at.checked_sub(1) };
+        let agreed = gap.and_then(|gap| certain.get(gap)).copied().unwrap_or(false);
+        if !agreed {
+            elsewhere.extend(cover(&mut main, &links[at], path, clock));
+        }
+    }
+    std::iter::once(main).chain(elsewhere).collect()
 }
 
 /// Time to either side whose sights say how large somebody is, in seconds.
 const STEADY_TIME: f64 = 0.35;
+
+/// Ratio of the sides of a box up to which its face is upright or lying ...
+const LONG: f32 = 0.82;
+/// ... and from which on it is tilted by half a right angle.
+const SQUARE: f32 = 0.92;
+/// How much larger than the box of a tilted ellipse, whose axes are in the
+/// ratio of a face's (1.4), the upright ellipse around it is.
+const TILTED_GROWTH: f32 = 0.13;
 
 /// Boxes that are for a moment smaller than before and after (a hand, a
 /// turned head, a network's whim) get the usual size around their centre.
@@ -184,6 +247,7 @@ fn steadied(links: &[Link]) -> Vec<Link> {
         let to = links[i..].iter().take_while(near).count();
         let around = &links[i - from..i + to];
         if around.len() < SUPPORT {
+            link.detection.rect = tilted(link.detection.rect);
             continue;
         }
         let median = |side: fn(Rect) -> f32| {
@@ -194,9 +258,18 @@ fn steadied(links: &[Link]) -> Vec<Link> {
         let own = link.detection.rect;
         let (x, y) = own.centre();
         let usual = Rect::centred(x, y, median(Rect::width), median(Rect::height));
-        link.detection.rect = own.union(usual);
+        link.detection.rect = tilted(own).union(usual);
     }
     out
+}
+
+/// A box as wide as high frames a head that is tilted: its ends lie in
+/// corners of the box, and outside an ellipse in it. Upright faces and lying
+/// ones are longer than wide by a fifth or more.
+fn tilted(rect: Rect) -> Rect {
+    let ratio = rect.width().min(rect.height()) / rect.width().max(rect.height()).max(1e-3);
+    let square = ((ratio - LONG) / (SQUARE - LONG)).clamp(0.0, 1.0);
+    rect.scaled(1.0 + TILTED_GROWTH * square)
 }
 
 fn seen(link: &Link) -> TrackPoint {
@@ -223,6 +296,12 @@ const FORESEEN: f64 = 0.2;
 /// By how much of its side that may lie beside the straight line.
 const MAX_BEND: f32 = 0.6;
 
+/// How uncertain what happens between two sights is, 0 to 1: nothing for
+/// neighbouring frames, all of it from a third of a second, most in the middle.
+fn doubt(length: f64, t: f32) -> f32 {
+    ((length as f32 - 0.04) / 0.3).clamp(0.0, 1.0) * (4.0 * t * (1.0 - t))
+}
+
 /// A box between sight `i` and the next: interpolated, and grown towards the
 /// middle of the gap by as much as the gap is long. In a short gap it also
 /// holds where the motion before and the motion after lead, since who turns
@@ -234,9 +313,7 @@ fn bridged(links: &[Link], i: usize, frame: u64, clock: &Clock) -> TrackPoint {
     let at = clock.at(frame);
     let t = ((at - a.seconds) / length).clamp(0.0, 1.0) as f32;
     let middle = a.detection.rect.lerp(b.detection.rect, t);
-    // Nothing for neighbouring frames, all of it from a third of a second.
-    let doubt = ((length as f32 - 0.04) / 0.3).clamp(0.0, 1.0) * (4.0 * t * (1.0 - t));
-    let mut rect = middle.scaled(1.0 + UNCERTAIN_GROWTH * doubt);
+    let mut rect = middle.scaled(1.0 + UNCERTAIN_GROWTH * doubt(length, t));
     if length <= FORESEEN {
         let limit = MAX_BEND * middle.area().sqrt();
         let (x, y) = middle.centre();

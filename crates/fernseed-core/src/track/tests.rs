@@ -19,12 +19,13 @@ fn face(x: f32, confidence: f32) -> Detection {
 fn run(frames: u64, cuts: &[u64], at: impl Fn(u64) -> Option<Vec<Detection>>) -> Vec<Track> {
     let mut tracker = Tracker::new(TrackSettings::for_threshold(0.5));
     for frame in 0..frames {
-        tracker.push(Sighting {
+        let sighting = Sighting {
             frame,
             seconds: frame as f64 / 25.0,
             cut: cuts.contains(&frame).then_some(frame),
             detections: at(frame),
-        });
+        };
+        tracker.push(sighting, None);
     }
     tracker.finish()
 }
@@ -178,7 +179,7 @@ fn frames_that_may_belong_to_two_shots_are_covered_for_both() {
             _ => Some(vec![]),
         };
         let cut = (frame == 50).then_some(48);
-        tracker.push(Sighting { frame, seconds: frame as f64 / 25.0, cut, detections });
+        tracker.push(Sighting { frame, seconds: frame as f64 / 25.0, cut, detections }, None);
     }
     let tracks = tracker.finish();
     assert_eq!(tracks.len(), 2);
@@ -239,4 +240,84 @@ fn who_goes_on_as_another_track_is_not_lost() {
     let lost = |tracks: &[Track]| tracks.iter().map(|t| t.strays.len()).sum::<usize>();
     assert_eq!(lost(&seen(false)), 1);
     assert_eq!(lost(&seen(true)), 0);
+}
+
+/// A face of 50 pixels moves through 60 frames, `x` says where, and is seen in
+/// those that `sees` names. What the frames show is known, but for those that
+/// `shown` leaves out.
+fn followed(
+    x: impl Fn(u64) -> f32,
+    sees: impl Fn(u64) -> bool,
+    shown: impl Fn(u64) -> bool,
+) -> Vec<Track> {
+    let mut tracker = Tracker::new(TrackSettings::for_threshold(0.5));
+    for frame in 0..60 {
+        let detections = sees(frame).then(|| vec![face(x(frame), 0.9)]);
+        let seconds = frame as f64 / 25.0;
+        let sighting = Sighting { frame, seconds, cut: None, detections };
+        let luma = || follow::tests::scene(x(frame), 100.0, 50.0, 3.0);
+        tracker.push(sighting, shown(frame).then(luma));
+    }
+    tracker.finish()
+}
+
+#[test]
+fn whoever_nobody_sees_is_followed_both_ways() {
+    // Seen in the middle only, and never at even speed.
+    let x = |f: u64| 300.0 + 130.0 * (f as f32 / 9.0).sin();
+    let tracks = followed(x, |f| (28..=32).contains(&f), |_| true);
+    for f in 0..60 {
+        assert!(covers(&tracks, f, x(f)), "frame {f}");
+    }
+    let blind = followed(x, |f| (28..=32).contains(&f), |_| false);
+    assert!(!(0..60).all(|f| covers(&blind, f, x(f))), "the test needs following");
+    // Every other frame was not decoded.
+    let halves = followed(x, |f| f == 28 || f == 32, |f| f.is_multiple_of(2));
+    for f in 0..60 {
+        assert!(covers(&halves, f, x(f)), "frame {f}");
+    }
+}
+
+#[test]
+fn between_two_sights_the_cover_goes_where_the_face_went() {
+    // There and back: both sights are in the same place.
+    let x = |f: u64| 300.0 + 50.0 * ((f % 12) as f32 / 12.0 * std::f32::consts::PI).sin();
+    let tracks = followed(x, |f| f.is_multiple_of(12) || f == 59, |_| true);
+    assert_eq!(tracks.len(), 1);
+    for point in &tracks[0].points {
+        let truth = Rect::centred(x(point.frame), 100.0, 40.0, 50.0);
+        assert!(truth.covered_by(point.rect) > 0.95, "frame {}", point.frame);
+        assert!(point.rect.area() < 1.4 * truth.area(), "frame {}: {:?}", point.frame, point.rect);
+    }
+}
+
+#[test]
+fn somebody_hidden_for_a_moment_is_found_where_they_come_out() {
+    // What passes in front of them is another texture, frames 20 to 25.
+    let x = |f: u64| 150.0 + 4.0 * f as f32;
+    let mut tracker = Tracker::new(TrackSettings::for_threshold(0.5));
+    for frame in 0..60 {
+        let hidden = (20..26).contains(&frame);
+        let detections = (frame < 10).then(|| vec![face(x(frame), 0.9)]);
+        let sighting = Sighting { frame, seconds: frame as f64 / 25.0, cut: None, detections };
+        let seed = if hidden { 8.0 } else { 3.0 };
+        tracker.push(sighting, Some(follow::tests::scene(x(frame), 100.0, 50.0, seed)));
+    }
+    let tracks = tracker.finish();
+    for f in 0..45 {
+        assert!(covers(&tracks, f, x(f)), "frame {f}");
+    }
+}
+
+#[test]
+fn nobody_is_followed_over_a_cut() {
+    let mut tracker = Tracker::new(TrackSettings::for_threshold(0.5));
+    for frame in 0..60 {
+        let cut = (frame == 30).then_some(30);
+        let detections = (frame < 20).then(|| vec![face(300.0, 0.9)]);
+        let sighting = Sighting { frame, seconds: frame as f64 / 25.0, cut, detections };
+        tracker.push(sighting, Some(follow::tests::scene(300.0, 100.0, 50.0, 3.0)));
+    }
+    let tracks = tracker.finish();
+    assert!(tracks.iter().flat_map(|t| &t.points).all(|p| p.frame < 30));
 }

@@ -9,8 +9,10 @@ pub(super) struct Rhythm {
     /// Looks at whole frames: from one to the next this long, and this many
     /// frames at most.
     pub(super) whole: Pace,
-    /// The same of fine looks.
-    pub(super) fine: Pace,
+    /// The same of looks at full size.
+    pub(super) close: Pace,
+    /// One of these in so many is a fine one; the others are close ones.
+    pub(super) fine_every: u32,
     /// One look in so many is a steady one; the others are quick.
     pub(super) steady_every: Option<u32>,
     /// The look at the first frame of a shot.
@@ -20,11 +22,13 @@ pub(super) struct Rhythm {
 /// For finding people: six looks a second, and where there are many frames
 /// in a second never more than four between two looks, so that nobody shows
 /// for five frames between them. What else happens between two looks is
-/// asked near the places in doubt. Two looks a second are fine ones: with one
-/// a second, faces of 17 pixels were lost twice as often.
+/// asked near the places in doubt, or followed. Two looks a second are at full
+/// size: with one a second, faces of 17 pixels were found late. Every other of
+/// them is a fine one.
 pub(super) const FINDING: Rhythm = Rhythm {
     whole: Pace { seconds: 1.0 / 6.0, frames: 5 },
-    fine: Pace { seconds: 0.5, frames: 15 },
+    close: Pace { seconds: 0.5, frames: 15 },
+    fine_every: 2,
     steady_every: None,
     fresh: VideoLook::Thorough,
 };
@@ -33,7 +37,8 @@ pub(super) const FINDING: Rhythm = Rhythm {
 /// it was made.
 pub(super) const AUDITING: Rhythm = Rhythm {
     whole: Pace { seconds: 0.5, frames: 30 },
-    fine: Pace { seconds: 4.0, frames: 240 },
+    close: Pace { seconds: 4.0, frames: 240 },
+    fine_every: 1,
     steady_every: Some(2),
     fresh: VideoLook::Fine(Turned::AllRound),
 };
@@ -57,11 +62,11 @@ pub(super) struct Cadence {
     last: Option<Moment>,
     /// The last look of the closest kind.
     last_fresh: Option<f64>,
-    /// The last look that was at least a fine one.
-    last_fine: Option<Moment>,
-    /// Looks and fine looks since the shot began.
+    /// The last look at full size.
+    last_close: Option<Moment>,
+    /// Looks and looks at full size since the shot began.
     looks: u32,
-    fine: u32,
+    close: u32,
     /// The last frame that could be looked at, and how far it was from the
     /// one before: so far off is the next chance.
     possible: u64,
@@ -96,9 +101,9 @@ impl Cadence {
             step: u64::from(rhythm.whole.step(rate)),
             last: None,
             last_fresh: None,
-            last_fine: None,
+            last_close: None,
             looks: 0,
-            fine: 0,
+            close: 0,
             possible: 0,
             stride: 1,
             regular: 0,
@@ -138,20 +143,25 @@ impl Cadence {
         let fresh = cut || self.last.is_none();
         self.last = Some(now);
         if fresh {
-            (self.looks, self.fine) = (0, 0);
+            (self.looks, self.close) = (0, 0);
             let often = self.last_fresh.is_some_and(|t| (seconds - t).abs() < BETWEEN_FRESH);
             if !often {
                 self.last_fresh = Some(seconds);
-                self.last_fine = Some(now);
+                self.last_close = Some(now);
                 return Some(self.rhythm.fresh);
             }
             return Some(VideoLook::Steady);
         }
         self.looks += 1;
-        if self.last_fine.is_none_or(|last| last.is_over(now, self.rhythm.fine)) {
-            self.last_fine = Some(now);
-            self.fine += 1;
-            return Some(VideoLook::Fine(Turned::Once(self.fine - 1)));
+        if self.last_close.is_none_or(|last| last.is_over(now, self.rhythm.close)) {
+            self.last_close = Some(now);
+            self.close += 1;
+            let every = self.rhythm.fine_every.max(1);
+            return Some(if self.close.is_multiple_of(every) {
+                VideoLook::Fine(Turned::Once(self.close / every - 1))
+            } else {
+                VideoLook::Close
+            });
         }
         let steady = self.rhythm.steady_every.is_some_and(|n| self.looks.is_multiple_of(n));
         Some(if steady { VideoLook::Steady } else { VideoLook::Quick })
@@ -191,7 +201,8 @@ mod tests {
         let count = |how| looks(30.0, 300, &[]).iter().filter(|l| l.1 == how).count();
         let fine = |n| count(VideoLook::Fine(Turned::Once(n)));
         assert_eq!(count(VideoLook::Quick), 40);
-        assert_eq!((0..19).map(fine).sum::<usize>(), 19);
+        assert_eq!(count(VideoLook::Close), 10);
+        assert_eq!((0..9).map(fine).sum::<usize>(), 9);
     }
 
     #[test]
@@ -226,21 +237,21 @@ mod tests {
     }
 
     #[test]
-    fn fine_looks_follow_time_whatever_the_number_of_looks() {
-        let fine = |rate: u32, stride: u64| {
+    fn looks_at_full_size_follow_time_whatever_the_number_of_looks() {
+        let close = |rate: u32, stride: u64| {
             let mut cadence = Cadence::new(FINDING, Some((rate, 1)));
             (0..u64::from(rate) * 10)
                 .filter(|f| {
                     let look =
                         cadence.next(*f, *f as f64 / f64::from(rate), false, f % stride == 0);
-                    matches!(look, Some(VideoLook::Fine(_)))
+                    matches!(look, Some(VideoLook::Fine(_) | VideoLook::Close))
                 })
                 .count()
         };
-        assert_eq!(fine(30, 1), 19);
+        assert_eq!(close(30, 1), 19);
         // Looks are 0.2 s apart.
-        assert_eq!(fine(10, 1), 16);
-        assert!((15..=19).contains(&fine(30, 3)));
+        assert_eq!(close(10, 1), 16);
+        assert!((15..=19).contains(&close(30, 3)));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use turns::Turns;
 
 use fernseed_core::detect::{DetectError, Detection};
 use fernseed_core::track::between::{Glimpse, between};
+use fernseed_core::track::luma::Luma;
 use fernseed_core::track::{Sighting, TrackSettings, Tracker};
 use fernseed_core::{Picture, Rect};
 use fernseed_detect::VideoLook;
@@ -68,7 +69,7 @@ struct Stretch {
 /// What was seen in a stretch.
 struct Answer {
     index: u64,
-    sightings: Vec<Sighting>,
+    sightings: Vec<(Sighting, Option<Luma>)>,
     unseen: Vec<u64>,
 }
 
@@ -301,7 +302,7 @@ fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings
     if matches!(glimpse, Some(Err(_))) {
         unseen.push(end.number);
     }
-    let mut sightings: Vec<Sighting> = frames
+    let mut sightings: Vec<(Sighting, Option<Luma>)> = frames
         .iter()
         .zip(inside)
         .map(|(f, found)| sighting(f, None, (!found.is_empty()).then_some(found)))
@@ -315,8 +316,13 @@ fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings
     Answer { index, sightings, unseen }
 }
 
-fn sighting(frame: &Held, cut: Option<u64>, detections: Option<Vec<Detection>>) -> Sighting {
-    Sighting { frame: frame.number, seconds: frame.seconds, cut, detections }
+fn sighting(
+    frame: &Held,
+    cut: Option<u64>,
+    detections: Option<Vec<Detection>>,
+) -> (Sighting, Option<Luma>) {
+    let sighting = Sighting { frame: frame.number, seconds: frame.seconds, cut, detections };
+    (sighting, frame.picture.as_ref().map(Luma::of))
 }
 
 /// Puts the answers back in order.
@@ -327,7 +333,7 @@ fn collect(mut tracker: Tracker, answers: &Receiver<Answer>) -> Watched {
     for answer in answers {
         early.insert(answer.index, answer);
         while let Some(answer) = early.remove(&next) {
-            answer.sightings.into_iter().for_each(|s| tracker.push(s));
+            answer.sightings.into_iter().for_each(|(sighting, luma)| tracker.push(sighting, luma));
             unseen.extend(answer.unseen);
             next += 1;
         }
