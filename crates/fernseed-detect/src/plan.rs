@@ -12,11 +12,10 @@ pub enum VideoLook {
     Quick,
     /// YuNet and CenterFace on the same copy: the audit's usual look.
     Steady,
-    /// YuNet at full size (1920 pixels), for small faces.
-    Close,
-    /// CenterFace as in a steady look, and YuNet at full size (1920 pixels),
-    /// for small faces: twice a second. And CenterFace on a small copy that
-    /// is turned.
+    /// YuNet at full size (1920 pixels), for small faces, and CenterFace on a
+    /// small copy that is turned: twice a second.
+    Close(Turned),
+    /// The same, and CenterFace as in a steady look: every other time.
     Fine(Turned),
     /// CenterFace and YuNet at full size, a mirrored look and small turned
     /// ones: at cuts.
@@ -156,7 +155,7 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
     let quarter = 480.0 / side;
     let mut looks = match look {
         VideoLook::Quick => vec![Look::new(YuNet, reduced)],
-        VideoLook::Close => vec![Look::new(YuNet, full)],
+        VideoLook::Close(_) => vec![Look::new(YuNet, full)],
         VideoLook::Steady => {
             vec![Look::new(YuNet, reduced), Look::new(CenterFace, reduced)]
         }
@@ -171,13 +170,13 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
         looks.push(Look::new(YuNet, quarter));
     }
     if dark {
-        let quick = matches!(look, VideoLook::Quick | VideoLook::Close);
+        let quick = matches!(look, VideoLook::Quick | VideoLook::Close(_));
         let network = if quick { YuNet } else { CenterFace };
         looks.push(Look::new(network, reduced).lifted());
     }
     let ways = match look {
-        VideoLook::Quick | VideoLook::Close | VideoLook::Steady => Vec::new(),
-        VideoLook::Fine(turned) => turned.ways(),
+        VideoLook::Quick | VideoLook::Steady => Vec::new(),
+        VideoLook::Close(turned) | VideoLook::Fine(turned) => turned.ways(),
         VideoLook::Thorough => Turned::AllRound.ways(),
     };
     let small = up_to(TURNED_VIDEO_SIDE);

@@ -156,12 +156,9 @@ impl Cadence {
         if self.last_close.is_none_or(|last| last.is_over(now, self.rhythm.close)) {
             self.last_close = Some(now);
             self.close += 1;
-            let every = self.rhythm.fine_every.max(1);
-            return Some(if self.close.is_multiple_of(every) {
-                VideoLook::Fine(Turned::Once(self.close / every - 1))
-            } else {
-                VideoLook::Close
-            });
+            let turned = Turned::Once(self.close - 1);
+            let fine = self.close.is_multiple_of(self.rhythm.fine_every.max(1));
+            return Some(if fine { VideoLook::Fine(turned) } else { VideoLook::Close(turned) });
         }
         let steady = self.rhythm.steady_every.is_some_and(|n| self.looks.is_multiple_of(n));
         Some(if steady { VideoLook::Steady } else { VideoLook::Quick })
@@ -200,9 +197,10 @@ mod tests {
         assert_eq!(looks(2.0, 20, &[]).len(), 20);
         let count = |how| looks(30.0, 300, &[]).iter().filter(|l| l.1 == how).count();
         let fine = |n| count(VideoLook::Fine(Turned::Once(n)));
+        let close = |n| count(VideoLook::Close(Turned::Once(n)));
         assert_eq!(count(VideoLook::Quick), 40);
-        assert_eq!(count(VideoLook::Close), 10);
-        assert_eq!((0..9).map(fine).sum::<usize>(), 9);
+        assert_eq!((0..19).map(close).sum::<usize>(), 10);
+        assert_eq!((0..19).map(fine).sum::<usize>(), 9);
     }
 
     #[test]
@@ -244,7 +242,7 @@ mod tests {
                 .filter(|f| {
                     let look =
                         cadence.next(*f, *f as f64 / f64::from(rate), false, f % stride == 0);
-                    matches!(look, Some(VideoLook::Fine(_) | VideoLook::Close))
+                    matches!(look, Some(VideoLook::Fine(_) | VideoLook::Close(_)))
                 })
                 .count()
         };
