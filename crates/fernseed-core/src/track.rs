@@ -16,6 +16,7 @@
 
 mod associate;
 pub mod between;
+mod evidence;
 mod fill;
 mod follow;
 pub mod luma;

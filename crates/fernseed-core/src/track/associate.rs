@@ -1,7 +1,7 @@
 //! Joining the detections of one shot into chains.
 
 use super::TrackSettings;
-use super::fill::counts;
+use super::evidence::Evidence;
 use super::luma::Luma;
 use super::paths::{Past, Paths};
 use crate::detect::Detection;
@@ -22,12 +22,20 @@ pub(super) struct Chain {
     /// Where they were followed to; nothing until the links are evidence of
     /// somebody.
     pub(super) paths: Paths,
-    certain: bool,
+    evidence: Evidence,
 }
 
 impl Chain {
-    fn new(link: Link) -> Self {
-        Self { links: vec![link], paths: Paths::default(), certain: false }
+    fn new(link: Link, settings: &TrackSettings) -> Self {
+        let mut chain =
+            Self { links: Vec::new(), paths: Paths::default(), evidence: Evidence::default() };
+        chain.add(link, settings);
+        chain
+    }
+
+    fn add(&mut self, link: Link, settings: &TrackSettings) {
+        self.evidence.add(&link.detection, settings);
+        self.links.push(link);
     }
 
     /// Where the subject is expected at `seconds`, by its recent motion.
@@ -120,8 +128,7 @@ impl Associator {
     pub(super) fn show(&mut self, frame: u64, seconds: f64, luma: Luma) {
         self.past.push(frame, seconds, luma);
         for chain in &mut self.open {
-            chain.certain |= counts(&chain.links, &self.settings);
-            if chain.certain {
+            if chain.evidence.suffices(&self.settings) {
                 chain.paths.go_on(&chain.links, &self.past);
             }
         }
@@ -142,7 +149,7 @@ impl Associator {
         self.join(frame, seconds, &mut weak, &mut taken);
         for detection in strong.into_iter().chain(weak) {
             let link = Link { frame, seconds, detection };
-            self.open.push(Chain::new(link));
+            self.open.push(Chain::new(link, &self.settings));
         }
         let max_gap = self.settings.max_gap;
         let (open, lost) = std::mem::take(&mut self.open)
@@ -176,7 +183,7 @@ impl Associator {
             if !taken[c] && !used[d] {
                 taken[c] = true;
                 used[d] = true;
-                self.open[c].links.push(Link { frame, seconds, detection: found[d] });
+                self.open[c].add(Link { frame, seconds, detection: found[d] }, &self.settings);
             }
         }
         let mut index = 0;

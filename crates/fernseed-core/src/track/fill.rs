@@ -4,10 +4,11 @@ mod leap;
 mod ways;
 
 use super::associate::{Chain, Link, velocity};
+use super::evidence::Evidence;
 use super::paths::Path;
 use super::{Stray, Track, TrackPoint, TrackSettings};
-use crate::detect::DetectorId;
 use crate::geometry::Rect;
+use std::ops::Range;
 use ways::{Way, cover};
 
 /// Time and shot of every frame of the clip.
@@ -52,19 +53,6 @@ const MAX_DRIFT: f32 = 1.0;
 const SMALL_DRIFT: f32 = 4.0;
 /// ... but then no further than this, in pixels.
 const SMALL_DRIFT_PIXELS: f32 = 128.0;
-/// Fewest detections a weak chain needs.
-const WEAK_LINKS: usize = 3;
-
-/// Confidence from which the quick network's word alone is enough. Below it
-/// the thorough network, which looks as well a few times a second, has to
-/// see something too: walls and clothes look like faces to one, not to both.
-const SURE: f32 = 0.7;
-/// The same for faces of more than [`LARGE`] pixels, which the thorough
-/// network sees on any copy: what the quick one alone sees there is nobody
-/// more often than not.
-const SURE_LARGE: f32 = 0.82;
-/// Sides from which on a face is large, in pixels.
-const LARGE: f32 = 64.0;
 /// Gaps of up to this many seconds are always closed.
 const SHORT_GAP: f64 = 0.5;
 /// A longer one is closed if there are this many sights ...
@@ -74,23 +62,6 @@ const SUPPORT_TIME: f64 = 1.0;
 /// How long somebody who was hardly seen is covered before and after, in
 /// seconds: longer than between two looks, which did not see them.
 const BRIEF_EXTENSION: f64 = 0.25;
-
-/// True if the links are evidence of somebody: a sure sight, a certain one
-/// of the thorough network, or many weak ones that it shares.
-pub(super) fn counts(links: &[Link], settings: &TrackSettings) -> bool {
-    let sure = |l: &Link| {
-        let large = l.detection.rect.area() > LARGE * LARGE;
-        let least = if large { SURE_LARGE } else { SURE };
-        l.detection.confidence >= least.max(settings.threshold)
-    };
-    let thorough = |l: &Link| l.detection.source != DetectorId::Yunet;
-    let certain = |l: &Link| thorough(l) && l.detection.confidence >= settings.threshold;
-    if links.iter().any(|l| sure(l) || certain(l)) {
-        return true;
-    }
-    let beyond: f32 = links.iter().map(|l| l.detection.confidence - settings.floor).sum();
-    links.len() >= WEAK_LINKS && beyond >= settings.weak_evidence && links.iter().any(thorough)
-}
 
 /// A part of a chain that is one subject.
 #[derive(Clone, Copy)]
@@ -105,13 +76,19 @@ struct Piece<'a> {
 impl Piece<'_> {
     /// Paths away from sights of this piece.
     fn paths(&self) -> impl Iterator<Item = &Path> {
-        let own = self.first..self.first + self.links.len();
-        self.paths.iter().filter(move |p| own.contains(&p.link))
+        self.away(self.first..self.first + self.links.len()).iter()
+    }
+
+    /// Paths away from some sights, by their numbers in the chain.
+    fn away(&self, links: Range<usize>) -> &[Path] {
+        let before = |link: usize| self.paths.partition_point(|p| p.link < link);
+        &self.paths[before(links.start)..before(links.end)]
     }
 
     /// The path away from sight `i` of this piece.
     fn path(&self, i: usize, forwards: bool) -> Option<&Path> {
-        self.paths().find(|p| p.link == self.first + i && p.forwards == forwards)
+        let link = self.first + i;
+        self.away(link..link + 1).iter().find(|p| p.forwards == forwards)
     }
 
     /// Where they went from sight `i` to the next, if that is certain.
@@ -149,8 +126,11 @@ fn pieces(chain: &Chain) -> Vec<Piece<'_>> {
 }
 
 pub(super) fn tracks(chains: Vec<Chain>, clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
-    let counting: Vec<Piece<'_>> =
-        chains.iter().flat_map(pieces).filter(|piece| counts(piece.links, settings)).collect();
+    let counting: Vec<Piece<'_>> = chains
+        .iter()
+        .flat_map(pieces)
+        .filter(|piece| Evidence::of(piece.links, settings).suffices(settings))
+        .collect();
     let mut all: Vec<Track> = Vec::new();
     for piece in &counting {
         all.extend(track(piece, clock, settings));

@@ -70,7 +70,8 @@ fn refined(fine: &Template<FINE>, to: &Luma, place: Rect) -> Option<Rect> {
     let score = |x: usize, y: usize| fine.score(&window, x, y);
     let (x, y) = best(2 * FINE_REACH, score);
     let mut likeness = score(x, y);
-    if likeness < ALIKE {
+    // Not a number is not alike.
+    if likeness.is_nan() || likeness < ALIKE {
         return None;
     }
     let inside = |at: usize| (1..2 * FINE_REACH).contains(&at);

@@ -99,7 +99,9 @@ impl Walker {
             .filter(|f| f.frame > self.frame.min(to.frame) && f.frame < self.frame.max(to.frame));
         let at = steps.len();
         steps.extend(between.map(|f| {
-            let t = ((f.seconds - self.seconds) as f32 / dt).clamp(0.0, 1.0);
+            let passed = (f.seconds - self.seconds) as f32;
+            // Clocks stand still in damaged files.
+            let t = if dt.abs() > 1e-4 { (passed / dt).clamp(0.0, 1.0) } else { 0.5 };
             Step { frame: f.frame, rect: self.whole(self.rect.lerp(rect, t)) }
         }));
         if to.frame < self.frame {
@@ -183,7 +185,8 @@ impl Paths {
         }
     }
 
-    /// Those found.
+    /// Those found, in order of their sights; of each at most one backwards,
+    /// and after it one forwards.
     pub(super) fn found(&self) -> &[Path] {
         &self.all
     }

@@ -321,3 +321,24 @@ fn nobody_is_followed_over_a_cut() {
     let tracks = tracker.finish();
     assert!(tracks.iter().flat_map(|t| &t.points).all(|p| p.frame < 30));
 }
+
+#[test]
+fn clocks_that_stand_still_or_go_back_make_no_odd_boxes() {
+    for clock in [|_: u64| 1.0, |f: u64| 100.0 - f as f64, |f: u64| f as f64 * 1e12] {
+        let mut tracker = Tracker::new(TrackSettings::for_threshold(0.5));
+        for frame in 0..40u64 {
+            let x = 200.0 + 3.0 * frame as f32;
+            let hidden = (10..13).contains(&frame);
+            let detections = (frame % 15 < 3).then(|| vec![face(x, 0.9)]);
+            let seed = if hidden { 8.0 } else { 3.0 };
+            let sighting = Sighting { frame, seconds: clock(frame), cut: None, detections };
+            tracker.push(sighting, Some(follow::tests::scene(x, 100.0, 50.0, seed)));
+        }
+        let tracks = tracker.finish();
+        assert!(!tracks.is_empty());
+        for track in &tracks {
+            assert!(track.points.iter().all(|p| p.rect.is_proper()), "{track:?}");
+            assert!(track.points.windows(2).all(|w| w[0].frame + 1 == w[1].frame));
+        }
+    }
+}
