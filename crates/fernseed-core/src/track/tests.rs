@@ -342,3 +342,17 @@ fn clocks_that_stand_still_or_go_back_make_no_odd_boxes() {
         }
     }
 }
+
+#[test]
+fn tilted_heads_are_covered_more_widely() {
+    let cover = |width: f32, height: f32| {
+        let rect = Rect::centred(300.0, 100.0, width, height);
+        let tracks = run(10, &[], |_| Some(vec![Detection { rect, ..face(300.0, 0.9) }]));
+        let point = tracks[0].points[5];
+        (point.rect.width() / width, point.rect.height() / height)
+    };
+    assert_eq!(cover(40.0, 50.0), (1.0, 1.0), "upright");
+    assert_eq!(cover(50.0, 40.0), (1.0, 1.0), "lying");
+    let (width, height) = cover(50.0, 50.0);
+    assert!((1.1..1.2).contains(&width) && (1.1..1.2).contains(&height), "{width} {height}");
+}

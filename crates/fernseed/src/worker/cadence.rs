@@ -157,7 +157,7 @@ impl Cadence {
             self.last_close = Some(now);
             self.close += 1;
             let turned = Turned::Once(self.close - 1);
-            let fine = self.close.is_multiple_of(self.rhythm.fine_every.max(1));
+            let fine = self.close.is_multiple_of(self.rhythm.fine_every);
             return Some(if fine { VideoLook::Fine(turned) } else { VideoLook::Close(turned) });
         }
         let steady = self.rhythm.steady_every.is_some_and(|n| self.looks.is_multiple_of(n));

@@ -3,8 +3,9 @@
 //! One thread decodes and hands frames out in stretches: the frames since
 //! the last whole look, and the frame that is looked at as a whole next.
 //! Detectors take stretches, look at the end of theirs, then ask the frames
-//! between what is in doubt, which needs the end of the stretch before
-//! ([`fernseed_core::track::between`]). Looks differ in cost by a factor of
+//! between who came and who went, which needs the end of the stretch before
+//! ([`fernseed_core::track::between`]), and reduce all of them to what the
+//! tracker follows people by ([`Luma`]). Looks differ in cost by a factor of
 //! five, so there are more detectors than cores: while one waits for a slow
 //! neighbour, others look further ahead. No more than `threads` of them look
 //! at the same time ([`turns`]), those with the earliest stretches first.

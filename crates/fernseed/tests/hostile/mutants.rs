@@ -44,6 +44,7 @@ pub(crate) const CASES: &[Case] =
 /// Mutants of each format, and files of the corpus, by default.
 const MUTANTS: usize = 12;
 const CORPUS: usize = 60;
+/// Longest time one file may take.
 const SECONDS: u64 = 10;
 /// A worker that gets nowhere for this long hangs even on a busy machine.
 const SILENCE: Duration = Duration::from_secs(100);

@@ -16,8 +16,11 @@ const AGREE: f32 = 0.2;
 /// Growth at the middle of a gap: the place is known there, but the outline
 /// may have changed.
 const CHANGE: f32 = 0.12;
-/// Seconds for which the end of a way stays covered.
+/// Seconds for which the end of a way stays covered, ...
 const HOLD: f64 = 0.25;
+/// ... and frames at most: clocks stand still in damaged files, and then every
+/// way would be held to the end of the shot.
+const HOLD_FRAMES: usize = 64;
 /// Share of a box on a way that lies in the cover there if both are one.
 const NEAR: f32 = 0.3;
 
@@ -67,26 +70,23 @@ impl Way {
     /// both where they were there, and where their last motion leads.
     pub(super) fn at(&self, seconds: f64) -> Rect {
         let line = |(t0, a): (f64, Rect), (t1, b): (f64, Rect)| {
-            a.lerp(b, ((seconds - t0) / (t1 - t0).max(1e-9)) as f32)
+            // A clock that stands still tells of no motion.
+            if t1 - t0 < 1e-9 { b } else { a.lerp(b, ((seconds - t0) / (t1 - t0)) as f32) }
+        };
+        // Both where the way ends and where its last motion leads from there.
+        let beyond = |end: Rect, moved: Rect| {
+            let ((x0, y0), (x1, y1)) = (end.centre(), moved.centre());
+            let limit = |way: f32, side: f32| way.clamp(-side, side);
+            end.union(end.shifted(limit(x1 - x0, end.width()), limit(y1 - y0, end.height())))
         };
         let after = self.0.partition_point(|(at, _)| *at < seconds);
-        let beyond = |end: (f64, Rect), before: Option<&(f64, Rect)>| {
-            let moved = before.map_or(end.1, |&before| match end.0 >= before.0 {
-                true => line(before, end),
-                false => line(end, before),
-            });
-            let ((x0, y0), (x1, y1)) = (end.1.centre(), moved.centre());
-            let limit = |way: f32, side: f32| way.clamp(-side, side);
-            let (width, height) = (end.1.width(), end.1.height());
-            end.1.union(end.1.shifted(limit(x1 - x0, width), limit(y1 - y0, height)))
-        };
-        match (after.checked_sub(1).map(|i| self.0[i]), self.0.get(after)) {
-            (Some(a), Some(&b)) => line(a, b),
-            (Some(end), None) => beyond(end, after.checked_sub(2).and_then(|i| self.0.get(i))),
-            (None, Some(&start)) if seconds < start.0 => beyond(start, self.0.get(1)),
-            (None, Some(&start)) => start.1,
+        match (&self.0[..after], &self.0[after..]) {
+            ([.., a], [b, ..]) => line(*a, *b),
+            ([.., a, end], []) => beyond(end.1, line(*a, *end)),
+            ([], [start, b, ..]) if seconds < start.0 => beyond(start.1, line(*start, *b)),
+            ([.., only], []) | ([], [only, ..]) => only.1,
             // A way has at least its sight.
-            (None, None) => Rect::new(0.0, 0.0, 1.0, 1.0),
+            ([], []) => Rect::new(0.0, 0.0, 1.0, 1.0),
         }
     }
 }
@@ -103,10 +103,10 @@ pub(super) fn cover(main: &mut Track, link: &Link, path: &Path, clock: &Clock) -
     let point = |frame| TrackPoint { frame, rect: way.at(clock.at(frame)), seen: false };
     // Outwards from the sight.
     let points: Vec<TrackPoint> = if path.forwards {
-        let to = (end..=last).take_while(held).last().unwrap_or(end);
+        let to = (end..=last).take(HOLD_FRAMES).take_while(held).last().unwrap_or(end);
         (link.frame + 1..=to).map(point).collect()
     } else {
-        let to = (first..=end).rev().take_while(held).last().unwrap_or(end);
+        let to = (first..=end).rev().take(HOLD_FRAMES).take_while(held).last().unwrap_or(end);
         (to..link.frame).rev().map(point).collect()
     };
     let mut elsewhere: Vec<TrackPoint> = Vec::new();
@@ -139,4 +139,90 @@ pub(super) fn cover(main: &mut Track, link: &Link, path: &Path, clock: &Clock) -
         longest_gap: 0,
         strays: Vec::new(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::{Detection, DetectorId, Label};
+    use crate::track::paths::Step;
+
+    fn at(x: f32) -> Rect {
+        Rect::centred(x, 100.0, 40.0, 50.0)
+    }
+
+    /// Somebody who is covered where they stood, at 500, in frames 10 to 20,
+    /// and was seen in frame 15.
+    fn standing() -> (Track, Link) {
+        let source = DetectorId::Fake;
+        let detection = Detection { rect: at(500.0), label: Label::Face, confidence: 0.9, source };
+        let point = |frame| TrackPoint { frame, rect: at(500.0), seen: frame == 15 };
+        let track = Track {
+            label: Label::Face,
+            points: (10..=20).map(point).collect(),
+            confidence: 0.9,
+            detectors: vec![source],
+            longest_gap: 0,
+            strays: Vec::new(),
+        };
+        (track, Link { frame: 15, seconds: 15.0 / 25.0, detection })
+    }
+
+    fn clock(seconds: impl Fn(u64) -> f64) -> Clock {
+        let mut clock = Clock::default();
+        (0..10_000).for_each(|f| clock.push(seconds(f), None));
+        clock
+    }
+
+    /// A path of ten frames away from frame 15.
+    fn path(forwards: bool, x: impl Fn(f32) -> f32) -> Path {
+        let frame = |i: u64| if forwards { 15 + i } else { 15 - i };
+        let step = |i: u64| Step { frame: frame(i), rect: at(x(i as f32)) };
+        Path { link: 0, forwards, steps: (1..=10).map(step).collect() }
+    }
+
+    fn spans(track: &Track) -> (u64, u64) {
+        assert!(track.points.windows(2).all(|w| w[0].frame + 1 == w[1].frame));
+        (track.points[0].frame, track.points[track.points.len() - 1].frame)
+    }
+
+    #[test]
+    fn a_way_nearby_widens_the_cover_and_goes_on_with_it() {
+        for forwards in [true, false] {
+            let (mut main, link) = standing();
+            let clock = clock(|f| f as f64 / 25.0);
+            let path = path(forwards, |i| 500.0 + 2.0 * i);
+            assert!(cover(&mut main, &link, &path, &clock).is_none());
+            // To the end of the path, and a quarter of a second more.
+            assert_eq!(spans(&main), if forwards { (10, 31) } else { (0, 20) });
+            for step in &path.steps {
+                let own = main.points.iter().find(|p| p.frame == step.frame).unwrap();
+                assert!(step.rect.covered_by(own.rect) > 0.999, "{}", step.frame);
+            }
+        }
+    }
+
+    #[test]
+    fn a_way_elsewhere_is_covered_besides() {
+        for forwards in [true, false] {
+            let (mut main, link) = standing();
+            let clock = clock(|f| f as f64 / 25.0);
+            let path = path(forwards, |i| 500.0 + 30.0 * i);
+            let other = cover(&mut main, &link, &path, &clock).unwrap();
+            assert_eq!(spans(&main), (10, 20), "nothing is taken away, nothing added");
+            assert_eq!(spans(&other), if forwards { (16, 31) } else { (0, 14) });
+            for step in path.steps.iter().filter(|s| s.rect.covered_by(at(500.0)) < NEAR) {
+                let point = other.points.iter().find(|p| p.frame == step.frame).unwrap();
+                assert!(step.rect.covered_by(point.rect) > 0.999, "{}", step.frame);
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_holds_nobody_for_ever() {
+        let (mut main, link) = standing();
+        let path = path(true, |i| 500.0 + 2.0 * i);
+        assert!(cover(&mut main, &link, &path, &clock(|_| 0.6)).is_none());
+        assert!(spans(&main).1 < 25 + HOLD_FRAMES as u64);
+    }
 }
