@@ -1,6 +1,6 @@
 //! What a detector says, and the trait every detector implements.
 
-use crate::{Picture, Rect};
+use crate::{Orientation, Picture, Rect};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +36,19 @@ pub struct Detection {
     pub confidence: f32,
     /// Which detector said so.
     pub source: DetectorId,
+    /// How the picture has to be turned for it to stand upright, as far as a
+    /// quarter turn tells: people lie down, and cameras are held sideways.
+    pub turn: Orientation,
+}
+
+/// Where something is expected in a picture, and how it lies there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// The box it is expected in, in display space.
+    pub rect: Rect,
+    /// How the picture has to be turned for it to stand upright; `None` if
+    /// nobody knows, and then all quarter turns have to be tried.
+    pub turn: Option<Orientation>,
 }
 
 /// The detectors that exist. Named in plans and reports.

@@ -2,9 +2,9 @@
 //! the whole finder on a full HD frame and a small still. One thread, whose processor time counts.
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use fernseed_core::detect::{Detector, Effort};
+use fernseed_core::detect::{Detector, Effort, Place};
 use fernseed_core::picture::YuvColour;
-use fernseed_core::{Picture, PixelFormat, Rect, Size};
+use fernseed_core::{Orientation, Picture, PixelFormat, Rect, Size};
 use fernseed_detect::{
     Backend, Engine, FaceFinder, FinderConfig, NetworkInput, Precision, VideoLook,
 };
@@ -81,8 +81,9 @@ fn finder(criterion: &mut Criterion) {
             b.iter_custom(|runs| spent(runs, || finder.look_at_frame(&full_hd, look, 0.1)));
         });
     }
-    let expected: Vec<Rect> = (0..8)
+    let expected: Vec<Place> = (0..8)
         .map(|i| Rect::centred(180.0 + 200.0 * i as f32, 500.0, 50.0, 70.0 + 10.0 * i as f32))
+        .map(|rect| Place { rect, turn: Some(Orientation::Upright) })
         .collect();
     for faces in [1, 8] {
         group.bench_function(format!("near/{faces} faces"), |b| {

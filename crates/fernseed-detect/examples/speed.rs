@@ -5,8 +5,9 @@
 //! usage: `speed [ROUNDS [PART_OF_A_NAME [BACKEND]]]`
 #![allow(clippy::print_stdout, reason = "a measuring tool talks on standard output")]
 
+use fernseed_core::detect::Place;
 use fernseed_core::picture::YuvColour;
-use fernseed_core::{Picture, PixelFormat, Rect, Size};
+use fernseed_core::{Orientation, Picture, PixelFormat, Rect, Size};
 use fernseed_detect::Network::{CenterFace, YuNet};
 use fernseed_detect::{Backend, Engine, FaceFinder, FinderConfig, Look};
 use std::error::Error;
@@ -51,8 +52,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("CenterFace 1920 fast", Look::new(CenterFace, 1.0).fast()),
     ];
     let looks: Vec<_> = looks.into_iter().filter(|(name, _)| name.contains(&wanted)).collect();
-    let expected: Vec<Rect> = (0..8)
+    let expected: Vec<Place> = (0..8)
         .map(|i| Rect::centred(180.0 + 200.0 * i as f32, 500.0, 50.0, 70.0 + 10.0 * i as f32))
+        .map(|rect| Place { rect, turn: Some(Orientation::Upright) })
         .collect();
     let near = [("near, 1 face", 1), ("near, 8 faces", 8)];
     let near: Vec<_> = near.into_iter().filter(|(name, _)| name.contains(&wanted)).collect();

@@ -24,6 +24,8 @@ pub(crate) struct Vote {
     pub(crate) network: Network,
     pub(crate) rect: Rect,
     pub(crate) confidence: f32,
+    /// The confidence of its network, whatever it is trusted.
+    own: f32,
     /// Which look it came from.
     pub(crate) look: usize,
     /// How the picture was turned for it.
@@ -34,12 +36,14 @@ impl Vote {
     /// A network's box on the common scale, where 0.5 means "hide". `trust`
     /// scales the confidence of looks that err more often.
     pub(crate) fn new(network: Network, found: FaceBox, look: usize, trust: f32) -> Self {
-        let confidence = trust * calibrate(network, found.score);
-        Self { network, rect: found.rect, confidence, look, turn: Orientation::Upright }
+        let own = calibrate(network, found.score);
+        let turn = Orientation::Upright;
+        Self { network, rect: found.rect, confidence: trust * own, own, look, turn }
     }
 
-    /// The same, from a turned picture.
+    /// The same, from a turned picture. In mirrored ones people stand upright.
     pub(crate) fn turned(self, turn: Orientation) -> Self {
+        let turn = if turn == Orientation::FlipHorizontal { Orientation::Upright } else { turn };
         Self { turn, ..self }
     }
 }
@@ -64,7 +68,8 @@ fn same_face(a: Rect, b: Rect) -> bool {
 
 /// Merges the votes for each face. The best vote decides the confidence;
 /// every further look that saw the face raises the confidence; the
-/// box is the mean of the votes, weighted by confidence.
+/// box is that of the looks for which the picture was turned as the face lies
+/// ([`placed`]).
 pub(crate) fn merge(mut votes: Vec<Vote>, floor: f32) -> Vec<Detection> {
     votes.retain(|vote| vote.rect.is_proper());
     votes.sort_by(|a, b| {
@@ -83,11 +88,10 @@ pub(crate) fn merge(mut votes: Vec<Vote>, floor: f32) -> Vec<Detection> {
     }
     let mut detections: Vec<Detection> = faces
         .iter()
-        .map(|face| Detection {
-            rect: to_the_chin(mean_rect(face), face[0].turn),
-            label: Label::Face,
-            confidence: agreement(face),
-            source: witness(face).id(),
+        .map(|face| {
+            let (rect, turn) = placed(face);
+            let (confidence, source) = (agreement(face), witness(face).id());
+            Detection { rect, label: Label::Face, confidence, source, turn }
         })
         .filter(|detection| detection.confidence >= floor)
         .collect();
@@ -101,11 +105,49 @@ fn witness(face: &[Vote]) -> Network {
     if face.iter().any(thorough) { Network::CenterFace } else { face[0].network }
 }
 
+/// By how much surer a network has to be of a turned face than of the same
+/// face upright, for the face to lie.
+const SURER: f32 = 1.08;
+/// Where a lying face is, upright looks say as well if they are as sure as
+/// this share of the turned ones.
+const NEARLY: f32 = 0.85;
+
+/// Where a face is and how it lies. A network that is shown a lying face
+/// upright may see it, but places its box over the hair; shown it turned, it
+/// is surer. What two networks are sure of cannot be compared. How much turned
+/// looks are trusted is about whether there is anybody, not about how they lie.
+fn placed(face: &[Vote]) -> (Rect, Orientation) {
+    let best = |turn, network: Network| {
+        let seen = face.iter().filter(|v| v.turn == turn && v.network == network);
+        seen.map(|v| v.own).max_by(f32::total_cmp)
+    };
+    let whole = |turn: Orientation| {
+        let like: Vec<Vote> = face.iter().filter(|v| v.turn == turn).copied().collect();
+        to_the_chin(mean_rect(&like), turn)
+    };
+    let upright = Orientation::Upright;
+    let turned = face.iter().filter(|v| v.turn != upright);
+    let Some(surest) = turned.max_by(|a, b| a.own.total_cmp(&b.own)) else {
+        return (whole(upright), upright);
+    };
+    if face.iter().all(|v| v.turn != upright) {
+        return (whole(surest.turn), surest.turn);
+    }
+    match best(upright, surest.network) {
+        Some(own) if own * SURER < surest.own => {
+            let rect = whole(surest.turn);
+            let as_well = own >= NEARLY * surest.own;
+            (if as_well { rect.union(whole(upright)) } else { rect }, surest.turn)
+        }
+        _ => (whole(upright), upright),
+    }
+}
+
 /// Makes a network's box a whole face. Both networks end their boxes above
 /// the chin, by a tenth of the height under a medical mask and half of that
 /// without, and a little too narrow (medians over the tuning half, see
-/// `examples/cover.rs`). In a picture that had to be `turn`ed for the face to
-/// be seen, the chin is elsewhere.
+/// `examples/cover.rs`). Where a face lies so that the picture has to be
+/// `turn`ed, the chin is elsewhere.
 fn to_the_chin(rect: Rect, turn: Orientation) -> Rect {
     const BROW: f32 = -0.02;
     const CHIN: f32 = 0.17;

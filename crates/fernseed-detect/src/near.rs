@@ -13,7 +13,7 @@ use crate::plan::TURNS;
 use crate::resample::Window;
 use crate::tone::Brightness;
 use crate::view::View;
-use fernseed_core::detect::{DetectError, Detection};
+use fernseed_core::detect::{DetectError, Detection, Place};
 use fernseed_core::{Orientation, Picture, Rect, Size};
 
 /// How long the longer side of an expected face is shown, in pixels: the
@@ -38,11 +38,14 @@ const ALIKE: f32 = 1.4;
 struct Spot {
     area: Rect,
     scale: f32,
+    /// Which of [`TURNS`] are tried besides upright.
+    turned: [bool; TURNS.len()],
 }
 
 impl Spot {
     /// Around an expected box; `None` if it is no box or not in the picture.
-    fn around(expected: Rect, size: Size) -> Option<Self> {
+    fn around(place: Place, size: Size) -> Option<Self> {
+        let expected = place.rect;
         let longer = expected.width().max(expected.height());
         if !expected.is_proper() || !longer.is_finite() {
             return None;
@@ -51,7 +54,8 @@ impl Spot {
         let side = (REACH * longer).max(LEAST_SIDE);
         let area = Rect::centred(x, y, side, side).intersection(size.rect());
         let scale = (SHOWN_FACE / longer).min(MOST_SCALE);
-        area.is_proper().then_some(Self { area, scale })
+        let turned = TURNS.map(|turn| place.turn.is_none_or(|known| known == turn));
+        area.is_proper().then_some(Self { area, scale, turned })
     }
 
     /// Pixels shown: what the look costs.
@@ -62,10 +66,19 @@ impl Spot {
     /// Both as one, if that costs no more than one after the other.
     fn joined(self, other: Self) -> Option<Self> {
         let ratio = self.scale / other.scale;
-        let both =
-            Self { area: self.area.union(other.area), scale: (self.scale * other.scale).sqrt() };
+        let both = Self {
+            area: self.area.union(other.area),
+            scale: (self.scale * other.scale).sqrt(),
+            turned: std::array::from_fn(|i| self.turned[i] || other.turned[i]),
+        };
         let alike = (1.0 / ALIKE..=ALIKE).contains(&ratio);
         (alike && both.cost() <= self.cost() + other.cost()).then_some(both)
+    }
+
+    /// The runs that look at it turned.
+    fn turned(self, picture: Size) -> impl Iterator<Item = Part> {
+        let ways = TURNS.into_iter().zip(self.turned).filter(|way| way.1);
+        ways.map(move |(turn, _)| self.part(picture, turn, false))
     }
 
     /// The run that looks at it.
@@ -84,10 +97,10 @@ impl Spot {
     }
 }
 
-/// The windows for some expected boxes, as few as serve them all.
-fn spots(near: &[Rect], size: Size) -> Vec<Spot> {
+/// The windows for some places, as few as serve them all.
+fn spots(near: &[Place], size: Size) -> Vec<Spot> {
     let mut spots: Vec<Spot> = Vec::new();
-    for spot in near.iter().filter_map(|&expected| Spot::around(expected, size)) {
+    for spot in near.iter().filter_map(|&place| Spot::around(place, size)) {
         match spots.iter_mut().find_map(|have| Some((have.joined(spot)?, have))) {
             Some((both, have)) => *have = both,
             None => spots.push(spot),
@@ -97,14 +110,15 @@ fn spots(near: &[Rect], size: Size) -> Vec<Spot> {
 }
 
 impl FaceFinder {
-    /// Looks only around boxes where a face is expected, in picture pixels,
-    /// and returns every face seen there, best first, whose confidence is at
-    /// least `floor`. Confidences mean the same as in
-    /// [`FaceFinder::look_at_frame`].
+    /// Looks only around places where a face is expected, and returns every
+    /// face seen there, best first, whose confidence is at least `floor`.
+    /// Confidences mean the same as in [`FaceFinder::look_at_frame`]. Places are
+    /// looked at upright, and turned as the face lies there or, where that is not
+    /// known, all other ways.
     ///
     /// A face is found up to about its own size away from where it was
     /// expected; small ones further. What else comes into view is returned
-    /// too. Boxes that are empty, not finite or outside the picture are
+    /// too. Places that are empty, not finite or outside the picture are
     /// passed over; none at all make an empty list.
     ///
     /// # Errors
@@ -112,7 +126,7 @@ impl FaceFinder {
     pub fn look_near(
         &self,
         picture: &Picture,
-        near: &[Rect],
+        near: &[Place],
         floor: f32,
     ) -> Result<Vec<Detection>, DetectError> {
         not_empty(picture)?;
@@ -125,20 +139,9 @@ impl FaceFinder {
             if Brightness::sampled_in(picture, part.view().window, (32, 32)).is_dark() {
                 parts.push(spot.part(size, Orientation::Upright, true));
             }
+            parts.extend(spot.turned(size));
         }
-        let mut votes = self.votes_near(&parts, picture);
-        // Where nobody is seen upright, they may lie or stand on their head.
-        let seen = merge(votes.clone(), floor);
-        let nobody = |spot: &&Spot| !seen.iter().any(|d| d.rect.covered_by(spot.area) > 0.5);
-        let empty: Vec<Spot> = spots.iter().filter(nobody).copied().collect();
-        if empty.is_empty() {
-            return Ok(seen);
-        }
-        let turned = empty
-            .iter()
-            .flat_map(|spot| TURNS.into_iter().map(|turn| spot.part(size, turn, false)));
-        votes.extend(self.votes_near(&turned.collect::<Vec<_>>(), picture));
-        Ok(merge(votes, floor))
+        Ok(merge(self.votes_near(&parts, picture), floor))
     }
 
     fn votes_near(&self, parts: &[Part], picture: &Picture) -> Vec<Vote> {
@@ -164,21 +167,26 @@ mod tests {
 
     const FULL_HD: Size = Size::new(1920, 1080);
 
+    fn upright(rect: Rect) -> Place {
+        Place { rect, turn: Some(Orientation::Upright) }
+    }
+
     #[test]
     fn windows_are_128_shown_pixels_wide() {
         for side in [20.0, 40.0, 100.0, 300.0] {
-            let spot = Spot::around(Rect::centred(900.0, 500.0, side * 0.8, side), FULL_HD);
+            let spot =
+                Spot::around(upright(Rect::centred(900.0, 500.0, side * 0.8, side)), FULL_HD);
             let spot = spot.unwrap();
             assert!((spot.area.width() * spot.scale - 128.0).abs() < 0.1, "{side} {spot:?}");
         }
-        let tiny = Spot::around(Rect::centred(900.0, 500.0, 6.0, 8.0), FULL_HD).unwrap();
+        let tiny = Spot::around(upright(Rect::centred(900.0, 500.0, 6.0, 8.0)), FULL_HD).unwrap();
         assert_eq!((tiny.area.width(), tiny.scale), (LEAST_SIDE, MOST_SCALE));
     }
 
     #[test]
     fn neighbours_share_a_window_and_others_do_not() {
         let face = Rect::centred(500.0, 500.0, 40.0, 50.0);
-        let count = |other: Rect| spots(&[face, other], FULL_HD).len();
+        let count = |other: Rect| spots(&[face, other].map(upright), FULL_HD).len();
         assert_eq!(count(face.shifted(60.0, 10.0)), 1);
         assert_eq!(count(face.shifted(60.0, 10.0).scaled(1.2)), 1);
         assert_eq!(count(face.scaled(2.0)), 2, "another scale");
@@ -194,7 +202,7 @@ mod tests {
             Rect::centred(100.0, 50.0, 1e6, 1e6),
             Rect::centred(199.9, 99.9, 0.01, 0.01),
         ] {
-            for spot in spots(&[expected], size) {
+            for spot in spots(&[upright(expected)], size) {
                 let window = spot.part(size, Orientation::Upright, false).view().window;
                 assert!(window.width > 0 && window.height > 0, "{expected:?}");
                 assert!(window.left + window.width <= 200, "{expected:?}");
@@ -208,6 +216,6 @@ mod tests {
             Rect::centred(-500.0, 50.0, 20.0, 20.0),
             Rect::new(5.0, 5.0, 5.0, 9.0),
         ];
-        assert!(spots(&nowhere, size).is_empty());
+        assert!(spots(&nowhere.map(upright), size).is_empty());
     }
 }

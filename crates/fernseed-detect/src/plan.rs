@@ -10,12 +10,13 @@ use fernseed_core::{Orientation, Size};
 pub enum VideoLook {
     /// YuNet on a copy of 1280 pixels: a few times a second.
     Quick,
-    /// YuNet and CenterFace on the same copy: the audit's usual look.
+    /// The same, and CenterFace on a copy of 960 pixels, which no other look
+    /// uses: the audit's usual look.
     Steady,
     /// YuNet at full size (1920 pixels), for small faces, and CenterFace on a
     /// small copy that is turned: twice a second.
     Close(Turned),
-    /// The same, and CenterFace as in a steady look: every other time.
+    /// The same, and CenterFace on a copy of 1280 pixels: every other time.
     Fine(Turned),
     /// CenterFace and YuNet at full size, a mirrored look and small turned
     /// ones: at cuts.
@@ -58,6 +59,9 @@ const TURNED_SIDE: f32 = 960.0;
 /// The same in video, where a turned copy of every other frame would cost
 /// more than all else.
 const TURNED_VIDEO_SIDE: f32 = 640.0;
+
+/// The longer side of the copy that CenterFace gets in a steady look.
+const STEADY_SIDE: f32 = 960.0;
 
 fn long_side(size: Size) -> f32 {
     size.width.max(size.height).max(1) as f32
@@ -157,7 +161,7 @@ pub(crate) fn video(look: VideoLook, size: Size, dark: bool) -> Vec<Look> {
         VideoLook::Quick => vec![Look::new(YuNet, reduced)],
         VideoLook::Close(_) => vec![Look::new(YuNet, full)],
         VideoLook::Steady => {
-            vec![Look::new(YuNet, reduced), Look::new(CenterFace, reduced)]
+            vec![Look::new(YuNet, reduced), Look::new(CenterFace, up_to(STEADY_SIDE))]
         }
         VideoLook::Fine(_) => vec![Look::new(YuNet, full), Look::new(CenterFace, reduced)],
         VideoLook::Thorough => vec![

@@ -10,30 +10,39 @@
 //! what they look like ([`super::luma`]), which is surer of a place than a
 //! network that looks at it once more.
 //!
+//! Whole frames are mostly looked at upright, and a network that sees a lying
+//! face so places its box badly. So everybody new is looked at near their
+//! place from all sides once, and who lies, again and again, turned as they
+//! lie.
+//!
 //! The functions are pure: pictures stay with the caller, who passes a
 //! closure that looks near given boxes.
 
 use super::TrackSettings;
 use super::associate::affinity;
-use crate::detect::{DetectError, Detection};
-use crate::geometry::Rect;
+use crate::detect::{DetectError, Detection, Place};
+use crate::geometry::{Orientation, Rect};
 
-/// Looks near boxes and returns all detections there at or above the floor.
-pub type Near<'a> = dyn FnMut(&[Rect]) -> Result<Vec<Detection>, DetectError> + 'a;
+/// Looks near places and returns all detections there at or above the floor.
+pub type Near<'a> = dyn FnMut(&[Place]) -> Result<Vec<Detection>, DetectError> + 'a;
 
 /// The same in one of several frames, by position.
-pub type NearIn<'a> = dyn FnMut(usize, &[Rect]) -> Result<Vec<Detection>, DetectError> + 'a;
+pub type NearIn<'a> = dyn FnMut(usize, &[Place]) -> Result<Vec<Detection>, DetectError> + 'a;
 
 /// Seconds for which somebody lost is looked for near their place.
 const REMEMBER: f64 = 1.5;
 /// Frames in a row without a sight after which the search for a beginning or
 /// an end stops.
 const MISSES: usize = 2;
+/// Seconds after which somebody may have lain down or got up.
+const ASK_AGAIN: f64 = 1.0;
 /// A sight near an expected place may be off by as much as somebody moves in
 /// this many seconds.
 const LEEWAY: f64 = 0.15;
 /// Boxes that overlap this much are one sight.
 const SAME: f32 = 0.4;
+/// The same where one of them is of a look that turned the picture.
+const TURNED: f32 = 0.25;
 
 /// Somebody seen in a frame that was looked at.
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +52,25 @@ struct Seen {
     velocity: (f32, f32),
     /// Highest confidence so far.
     best: f32,
+    /// How they lie; `None` as long as nobody has looked near them.
+    turn: Option<Orientation>,
+    /// When somebody last looked near them from all sides.
+    asked: f64,
     /// Their number in the look before.
     before: Option<usize>,
+}
+
+impl Seen {
+    /// Where they were seen.
+    fn place(&self) -> Place {
+        Place { rect: self.detection.rect, turn: self.turn }
+    }
 }
 
 /// Somebody who was seen and is not any more.
 #[derive(Clone, Copy, Debug)]
 struct Lost {
-    rect: Rect,
+    place: Place,
     at: f64,
 }
 
@@ -70,14 +90,22 @@ impl Glimpse {
             .into_iter()
             .map(|detection| {
                 let best = detection.confidence;
-                Seen { detection, velocity: (0.0, 0.0), best, before: None }
+                Seen {
+                    detection,
+                    velocity: (0.0, 0.0),
+                    best,
+                    turn: None,
+                    asked: seconds,
+                    before: None,
+                }
             })
             .collect();
         Self { seconds, seen, lost: Vec::new() }
     }
 
     /// The look after this one: `found` is what the look at the whole frame
-    /// saw; who is missing from it is looked for near their place.
+    /// saw; who is missing from it is looked for near their place, and so is
+    /// who may not be upright.
     ///
     /// # Errors
     /// What `near` says.
@@ -94,11 +122,19 @@ impl Glimpse {
             .collect();
         let remembered =
             self.lost.iter().filter(|l| seconds - l.at <= REMEMBER).copied().collect::<Vec<_>>();
-        let mut boxes: Vec<Rect> = missing.iter().map(|i| self.expected(*i, seconds)).collect();
-        boxes.extend(remembered.iter().map(|l| l.rect));
-        if !boxes.is_empty() {
-            let sights = near(&boxes)?;
-            let fits = |d: &Detection| boxes.iter().any(|b| affinity(*b, *b, d.rect, LEEWAY) > 0.0);
+        // Who has just gone may have lain down.
+        let anyhow = |i: &usize| Place { rect: self.expected(*i, seconds), turn: None };
+        let mut places: Vec<Place> = missing.iter().map(anyhow).collect();
+        places.extend(remembered.iter().map(|l| l.place));
+        let wanted = places.len();
+        let lying = self.lying(seconds, &found, &pairs, settings);
+        places.extend(lying.iter().flatten());
+        if !places.is_empty() {
+            let mut sights = near(&places)?;
+            turn_over(&mut found, &lying, &mut sights);
+            let fit = |p: &Place, d: &Detection| affinity(p.rect, p.rect, d.rect, LEEWAY) > 0.0;
+            // What else is seen beside those who may lie, whole looks see better.
+            let fits = |d: &Detection| places[..wanted].iter().any(|p| fit(p, d));
             sights.into_iter().filter(fits).for_each(|sight| add(&mut found, sight));
             pairs = self.matched(seconds, &found);
         }
@@ -114,17 +150,22 @@ impl Glimpse {
                     ((x1 - x0) / dt, (y1 - y0) / dt)
                 });
                 let known = before.map_or(0.0, |b| self.seen[b].best);
-                Seen { detection, velocity, best: known.max(detection.confidence), before }
+                // Nobody looks near those who may yet turn out to be nothing.
+                let best = known.max(detection.confidence);
+                let turn = (best >= settings.threshold).then_some(detection.turn);
+                let all_round = matches!(lying.get(i), Some(Some(Place { turn: None, .. })));
+                let asked = before.filter(|_| !all_round).map_or(seconds, |b| self.seen[b].asked);
+                Seen { detection, velocity, best, turn, asked, before }
             })
             .collect();
-        let still_lost = |rect: Rect| !seen.iter().any(|s| s.detection.rect.iou(rect) > 0.1);
-        let mut lost: Vec<Lost> = remembered.into_iter().filter(|l| still_lost(l.rect)).collect();
+        let still_lost = |l: &Lost| !seen.iter().any(|s| s.detection.rect.iou(l.place.rect) > 0.1);
+        let mut lost: Vec<Lost> = remembered.into_iter().filter(still_lost).collect();
         lost.extend(
             missing
                 .into_iter()
                 .filter(|i| !seen.iter().any(|s| s.before == Some(*i)))
-                .map(|i| Lost { rect: self.seen[i].detection.rect, at: self.seconds })
-                .filter(|l| still_lost(l.rect)),
+                .map(|i| Lost { place: self.seen[i].place(), at: self.seconds })
+                .filter(still_lost),
         );
         Ok(Self { seconds, seen, lost })
     }
@@ -132,6 +173,28 @@ impl Glimpse {
     /// What was seen.
     pub fn detections(&self) -> impl Iterator<Item = Detection> + '_ {
         self.seen.iter().map(|s| s.detection)
+    }
+
+    /// Where a look from more sides is due, for each of `found`: there are new
+    /// people, those who lay when they were seen last, and those who may have
+    /// lain down since.
+    fn lying(
+        &self,
+        seconds: f64,
+        found: &[Detection],
+        pairs: &[(usize, usize)],
+        settings: &TrackSettings,
+    ) -> Vec<Option<Place>> {
+        let due = |(j, detection): (usize, &Detection)| {
+            let before = pairs.iter().find(|p| p.1 == j).map(|p| &self.seen[p.0]);
+            let best = before.map_or(0.0, |b| b.best).max(detection.confidence);
+            let still = |b: &&Seen| seconds - b.asked < ASK_AGAIN;
+            let turn = before.filter(still).and_then(|b| b.turn);
+            let upright = turn == Some(Orientation::Upright);
+            let rect = detection.rect;
+            (best >= settings.threshold && !upright).then_some(Place { rect, turn })
+        };
+        found.iter().enumerate().map(due).collect()
     }
 
     /// True if losing this one is worth a look.
@@ -189,13 +252,13 @@ pub fn between(
     for seen in &next.seen {
         let end = (next.seconds, seen.detection.rect);
         if seen.before.is_none() && seen.detection.confidence >= settings.threshold {
-            search.walk((0..times.len()).rev(), end)?;
+            search.walk((0..times.len()).rev(), end, seen.turn)?;
         }
     }
     for (i, seen) in previous.seen.iter().enumerate() {
         let went_on = next.seen.iter().any(|s| s.before == Some(i));
         if !went_on && previous.matters(i, settings) {
-            search.walk(0..times.len(), (previous.seconds, seen.detection.rect))?;
+            search.walk(0..times.len(), (previous.seconds, seen.detection.rect), seen.turn)?;
         }
     }
     Ok(search.out)
@@ -215,12 +278,14 @@ impl Search<'_, '_> {
         &mut self,
         frames: impl Iterator<Item = usize>,
         start: (f64, Rect),
+        turn: Option<Orientation>,
     ) -> Result<(), DetectError> {
         let (mut seconds, mut rect, mut velocity) = (start.0, start.1, (0.0f32, 0.0f32));
         let mut misses = 0;
         for frame in frames {
             let dt = (self.times[frame] - seconds) as f32;
-            match self.look(frame, rect.shifted(velocity.0 * dt, velocity.1 * dt))? {
+            let expected = rect.shifted(velocity.0 * dt, velocity.1 * dt);
+            match self.look(frame, Place { rect: expected, turn })? {
                 Some(found) => {
                     let ((x0, y0), (x1, y1)) = (rect.centre(), found.centre());
                     if dt.abs() > 1e-4 {
@@ -239,10 +304,10 @@ impl Search<'_, '_> {
         Ok(())
     }
 
-    /// Looks near one box in one frame; the sight that fits it best.
-    fn look(&mut self, frame: usize, expected: Rect) -> Result<Option<Rect>, DetectError> {
+    /// Looks near one place in one frame; the sight that fits it best.
+    fn look(&mut self, frame: usize, expected: Place) -> Result<Option<Rect>, DetectError> {
         let found = (self.near)(frame, &[expected])?;
-        let fit = |r: Rect| affinity(expected, expected, r, LEEWAY);
+        let fit = |r: Rect| affinity(expected.rect, expected.rect, r, LEEWAY);
         let best = found
             .iter()
             .map(|d| (fit(d.rect), *d))
@@ -253,6 +318,27 @@ impl Search<'_, '_> {
             add(&mut self.out[frame], sight);
         }
         Ok(best.map(|(_, sight)| sight.rect))
+    }
+}
+
+/// Takes over from `sights` how those lie who were looked at near their
+/// `places`, and takes these sights out. Boxes of those who do not stand upright
+/// hold what both looks saw.
+fn turn_over(found: &mut [Detection], places: &[Option<Place>], sights: &mut Vec<Detection>) {
+    for (detection, _) in found.iter_mut().zip(places).filter(|(_, place)| place.is_some()) {
+        let own = detection.rect;
+        let same = |s: &Detection| s.label == detection.label && own.iou(s.rect) >= TURNED;
+        let best = (0..sights.len())
+            .filter(|&i| same(&sights[i]))
+            .max_by(|&a, &b| own.iou(sights[a].rect).total_cmp(&own.iou(sights[b].rect)));
+        if let Some(best) = best {
+            let sight = sights.swap_remove(best);
+            detection.turn = sight.turn;
+            if sight.turn != Orientation::Upright {
+                detection.rect = own.union(sight.rect);
+                detection.confidence = detection.confidence.max(sight.confidence);
+            }
+        }
     }
 }
 
@@ -273,16 +359,17 @@ mod tests {
     const SIDE: f32 = 40.0;
 
     fn face(rect: Rect, confidence: f32) -> Detection {
-        Detection { rect, label: Label::Face, confidence, source: DetectorId::Fake }
+        let turn = Orientation::Upright;
+        Detection { rect, label: Label::Face, confidence, source: DetectorId::Fake, turn }
     }
 
     fn at(x: f32) -> Rect {
         Rect::centred(x, 100.0, SIDE, SIDE)
     }
 
-    /// Sees a face at `x` if some box is within its own side.
-    fn sees(x: f32, boxes: &[Rect]) -> Vec<Detection> {
-        let near = boxes.iter().any(|b| (b.centre().0 - x).abs() <= SIDE);
+    /// Sees a face at `x` if some place is within its own side.
+    fn sees(x: f32, places: &[Place]) -> Vec<Detection> {
+        let near = places.iter().any(|p| (p.rect.centre().0 - x).abs() <= SIDE);
         if near { vec![face(at(x), 0.8)] } else { Vec::new() }
     }
 
@@ -293,7 +380,7 @@ mod tests {
     const TIMES: [f64; 5] = [0.04, 0.08, 0.12, 0.16, 0.20];
     const END: f64 = 0.24;
 
-    fn nobody(_: &[Rect]) -> Result<Vec<Detection>, DetectError> {
+    fn nobody(_: &[Place]) -> Result<Vec<Detection>, DetectError> {
         Ok(Vec::new())
     }
 
@@ -311,7 +398,7 @@ mod tests {
         let next = empty.then(END, vec![face(at(300.0), 0.9)], &settings(), &mut nobody).unwrap();
         // There since frame 2.
         let mut near =
-            |i: usize, boxes: &[Rect]| Ok(if i >= 2 { sees(300.0, boxes) } else { Vec::new() });
+            |i: usize, places: &[Place]| Ok(if i >= 2 { sees(300.0, places) } else { Vec::new() });
         let out = between(&empty, &next, &TIMES, &settings(), &mut near).unwrap();
         let seen: Vec<bool> = out.iter().map(|d| !d.is_empty()).collect();
         assert_eq!(seen, [false, false, true, true, true]);
@@ -319,7 +406,7 @@ mod tests {
         let first = Glimpse::first(0.0, vec![face(at(300.0), 0.9)]);
         let gone = first.then(END, Vec::new(), &settings(), &mut nobody).unwrap();
         let mut near =
-            |i: usize, boxes: &[Rect]| Ok(if i <= 2 { sees(300.0, boxes) } else { Vec::new() });
+            |i: usize, places: &[Place]| Ok(if i <= 2 { sees(300.0, places) } else { Vec::new() });
         let out = between(&first, &gone, &TIMES, &settings(), &mut near).unwrap();
         let seen: Vec<bool> = out.iter().map(|d| !d.is_empty()).collect();
         assert_eq!(seen, [true, true, true, false, false]);
@@ -330,9 +417,9 @@ mod tests {
         let first = Glimpse::first(0.0, vec![face(at(100.0), 0.9)]);
         let mut asked = 0;
         let next = first
-            .then(END, Vec::new(), &settings(), &mut |boxes: &[Rect]| {
+            .then(END, Vec::new(), &settings(), &mut |places: &[Place]| {
                 asked += 1;
-                Ok(sees(110.0, boxes))
+                Ok(sees(110.0, places))
             })
             .unwrap();
         assert_eq!(asked, 1);
@@ -340,7 +427,9 @@ mod tests {
         let lost = next.then(2.0 * END, Vec::new(), &settings(), &mut nobody).unwrap();
         assert_eq!(lost.detections().count(), 0);
         let back = lost
-            .then(3.0 * END, Vec::new(), &settings(), &mut |boxes: &[Rect]| Ok(sees(112.0, boxes)))
+            .then(3.0 * END, Vec::new(), &settings(), &mut |places: &[Place]| {
+                Ok(sees(112.0, places))
+            })
             .unwrap();
         assert_eq!(back.detections().count(), 1, "remembered and found again");
         let mut later = lost;
@@ -348,8 +437,8 @@ mod tests {
         for i in 3..20 {
             let mut count = 0;
             later = later
-                .then(f64::from(i) * END, Vec::new(), &settings(), &mut |boxes: &[Rect]| {
-                    count += boxes.len();
+                .then(f64::from(i) * END, Vec::new(), &settings(), &mut |places: &[Place]| {
+                    count += places.len();
                     Ok(Vec::new())
                 })
                 .unwrap();
@@ -359,11 +448,50 @@ mod tests {
         assert_eq!(asked.last(), Some(&0), "forgotten in the end");
     }
 
+    /// Looks at somebody standing at 100 for `looks` looks, who lies as `turn`
+    /// says; returns how the places lay that were asked for in each, and what
+    /// was seen last.
+    fn asked(looks: u32, turn: Orientation) -> (Vec<Vec<Option<Orientation>>>, Detection) {
+        let upright = face(at(100.0), 0.9);
+        let sight = Detection { rect: upright.rect.shifted(0.0, 12.0), turn, ..upright };
+        let mut glimpse = Glimpse::first(0.0, vec![upright]);
+        let mut all = Vec::new();
+        for i in 1..=looks {
+            let mut asked = Vec::new();
+            let mut near = |places: &[Place]| {
+                asked.extend(places.iter().map(|p| p.turn));
+                Ok(vec![sight])
+            };
+            let seconds = f64::from(i) * END;
+            glimpse = glimpse.then(seconds, vec![upright], &settings(), &mut near).unwrap();
+            all.push(asked);
+        }
+        (all, glimpse.detections().next().unwrap())
+    }
+
+    #[test]
+    fn whoever_stands_is_looked_at_from_all_sides_once_in_a_while() {
+        let (asked, seen) = asked(10, Orientation::Upright);
+        let due = |i| if i % 5 == 1 { vec![None] } else { vec![] };
+        let expected: Vec<_> = (1..=10).map(due).collect();
+        assert_eq!(asked, expected);
+        assert_eq!(seen.rect, at(100.0), "the whole look placed them as well");
+    }
+
+    #[test]
+    fn who_lies_is_looked_at_turned_every_time_and_covered_wherever_they_were_seen() {
+        let turn = Orientation::Rotate90;
+        let (asked, seen) = asked(4, turn);
+        assert_eq!(asked, [vec![None], vec![Some(turn)], vec![Some(turn)], vec![Some(turn)]]);
+        assert_eq!(seen.turn, turn);
+        assert_eq!(seen.rect, at(100.0).union(at(100.0).shifted(0.0, 12.0)));
+    }
+
     #[test]
     fn one_face_seen_twice_counts_once() {
         let first = Glimpse::first(0.0, vec![face(at(100.0), 0.9), face(at(160.0), 0.9)]);
         let next = first
-            .then(END, vec![face(at(100.0), 0.9)], &settings(), &mut |_: &[Rect]| {
+            .then(END, vec![face(at(100.0), 0.9)], &settings(), &mut |_: &[Place]| {
                 Ok(vec![face(at(101.0), 0.95), face(at(161.0), 0.6)])
             })
             .unwrap();

@@ -91,6 +91,12 @@ impl Piece<'_> {
         self.away(link..link + 1).iter().find(|p| p.forwards == forwards)
     }
 
+    /// True if they were followed from sight `i` as far as frame `to`.
+    fn followed(&self, i: usize, forwards: bool, to: u64) -> bool {
+        let end = self.path(i, forwards).and_then(|path| path.steps.last());
+        end.is_some_and(|end| if forwards { end.frame >= to } else { end.frame <= to })
+    }
+
     /// Where they went from sight `i` to the next, if that is certain.
     fn way(&self, links: &[Link], i: usize, clock: &Clock) -> Option<Way> {
         let (forwards, backwards) = (self.path(i, true)?, self.path(i + 1, false)?);
@@ -180,9 +186,14 @@ fn track(piece: &Piece<'_>, clock: &Clock, settings: &TrackSettings) -> Vec<Trac
         points.push(extrapolated(links, frame, clock, settings));
     }
 
-    // Times of the last boxes, if there is a frame without one behind them.
-    let before = (start < first.frame).then(|| stray(&reversed, clock.at(start))).flatten();
-    let after = (end > last.frame).then(|| stray(links, clock.at(end))).flatten();
+    // Times of the last boxes, if there is a frame without one behind them, up
+    // to which nobody was followed.
+    let before = (start < first.frame && !piece.followed(0, false, start))
+        .then(|| stray(&reversed, clock.at(start)))
+        .flatten();
+    let after = (end > last.frame && !piece.followed(links.len() - 1, true, end))
+        .then(|| stray(links, clock.at(end)))
+        .flatten();
     let mut detectors: Vec<_> = links.iter().map(|l| l.detection.source).collect();
     detectors.sort_unstable();
     detectors.dedup();

@@ -2,7 +2,7 @@
 
 use super::plan::redactions;
 use super::*;
-use crate::geometry::Size;
+use crate::geometry::{Orientation, Size};
 use crate::picture::{Picture, PixelFormat};
 use crate::policy::Policy;
 
@@ -12,6 +12,7 @@ fn face(x: f32, confidence: f32) -> Detection {
         label: Label::Face,
         confidence,
         source: DetectorId::Fake,
+        turn: Orientation::Upright,
     }
 }
 
@@ -276,6 +277,16 @@ fn whoever_nobody_sees_is_followed_both_ways() {
     for f in 0..60 {
         assert!(covers(&halves, f, x(f)), "frame {f}");
     }
+}
+
+#[test]
+fn who_moves_fast_is_lost_only_if_nothing_followed_them() {
+    let x = |f: u64| 40.0 + 10.0 * f as f32;
+    let lost = |shown: bool| -> usize {
+        let tracks = followed(x, |f| (20..=36).contains(&f), |_| shown);
+        tracks.iter().map(|t| t.strays.len()).sum()
+    };
+    assert_eq!((lost(false), lost(true)), (2, 0));
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) fn scan(
     // Animations are short: every frame is looked at like a photo.
     let eyes = Eyes {
         whole: &|_, picture, _| work.finder.detect(picture, Effort::Still, settings.floor),
-        near: &|_, picture, boxes| work.finder.look_near(picture, boxes, settings.floor),
+        near: &|_, picture, places| work.finder.look_near(picture, places, settings.floor),
         recycle: &drop,
     };
     let watched = watch(settings, work.output.threads, &eyes, |lookout| -> Result<(), Failure> {

@@ -16,11 +16,11 @@ mod turns;
 
 use turns::Turns;
 
-use fernseed_core::detect::{DetectError, Detection};
+use fernseed_core::Picture;
+use fernseed_core::detect::{DetectError, Detection, Place};
 use fernseed_core::track::between::{Glimpse, between};
 use fernseed_core::track::luma::Luma;
 use fernseed_core::track::{Sighting, TrackSettings, Tracker};
-use fernseed_core::{Picture, Rect};
 use fernseed_detect::VideoLook;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -50,8 +50,8 @@ pub(super) type Seen = Result<Vec<Detection>, DetectError>;
 pub(super) struct Eyes<'a> {
     /// Looks at a whole frame.
     pub(super) whole: &'a (dyn Fn(u64, &Picture, VideoLook) -> Seen + Sync),
-    /// Looks near some boxes of a frame.
-    pub(super) near: &'a (dyn Fn(u64, &Picture, &[Rect]) -> Seen + Sync),
+    /// Looks near some places of a frame.
+    pub(super) near: &'a (dyn Fn(u64, &Picture, &[Place]) -> Seen + Sync),
     /// Takes pictures back.
     pub(super) recycle: &'a (dyn Fn(Picture) + Sync),
 }
@@ -262,8 +262,8 @@ fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings
     let glimpse = match (whole, &end.picture) {
         (Some(Ok(found)), _) if fresh || index == 0 => Some(Ok(Glimpse::first(seconds, found))),
         (Some(Ok(found)), Some(picture)) => {
-            Some(previous.then(seconds, found, settings, &mut |boxes: &[Rect]| {
-                (eyes.near)(end.number, picture, boxes)
+            Some(previous.then(seconds, found, settings, &mut |places: &[Place]| {
+                (eyes.near)(end.number, picture, places)
             }))
         }
         (Some(Err(error)), _) => Some(Err(error)),
@@ -284,7 +284,7 @@ fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings
         .unzip();
     let times: Vec<f64> = shown.iter().map(|&i| frames[i].seconds).collect();
     let mut near =
-        |i: usize, boxes: &[Rect]| (eyes.near)(frames[shown[i]].number, pictures[i], boxes);
+        |i: usize, places: &[Place]| (eyes.near)(frames[shown[i]].number, pictures[i], places);
     let inside = match &glimpse {
         Some(Ok(glimpse)) => between(&previous, glimpse, &times, settings, &mut near),
         _ => Ok(Vec::new()),
@@ -346,7 +346,7 @@ fn collect(mut tracker: Tracker, answers: &Receiver<Answer>) -> Watched {
 mod tests {
     use super::*;
     use fernseed_core::detect::{DetectorId, Label};
-    use fernseed_core::{PixelFormat, Size};
+    use fernseed_core::{Orientation, PixelFormat, Rect, Size};
 
     fn face(x: f32) -> Detection {
         Detection {
@@ -354,6 +354,7 @@ mod tests {
             label: Label::Face,
             confidence: 0.9,
             source: DetectorId::Fake,
+            turn: Orientation::Upright,
         }
     }
 

@@ -86,8 +86,8 @@ fn flat_share(picture: &Picture, rect: Rect) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fernseed_core::Size;
     use fernseed_core::detect::{DetectorId, Label};
+    use fernseed_core::{Orientation, Size};
 
     #[test]
     fn covers_are_flat_and_textures_are_not() {
@@ -97,6 +97,7 @@ mod tests {
             label: Label::Face,
             confidence,
             source: DetectorId::Fake,
+            turn: Orientation::Upright,
         };
         let face = found(Rect::new(5.0, 5.0, 35.0, 35.0), 0.9);
         let flat = Picture::filled(size, PixelFormat::Rgb8, [0, 0, 0]);
@@ -119,6 +120,7 @@ mod tests {
             label: Label::Face,
             confidence,
             source: DetectorId::Fake,
+            turn: Orientation::Upright,
         };
         assert!(is_cover(&picture, &face(0.45)));
         assert!(!is_cover(&picture, &face(0.55)));
@@ -131,6 +133,7 @@ mod tests {
             label: Label::Face,
             confidence: 0.9,
             source: DetectorId::Fake,
+            turn: Orientation::Upright,
         };
         let mask = Mask { track: 1, rect: Rect::new(0.0, 0.0, 12.0, 12.0) };
         let left = visible(vec![at(1.0), at(7.0)], &[mask], &[]);

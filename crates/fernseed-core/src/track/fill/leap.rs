@@ -113,13 +113,15 @@ fn way(a: &Link, b: &Link, clock: &Clock) -> Track {
 mod tests {
     use super::*;
     use crate::detect::{Detection, DetectorId, Label};
+    use crate::geometry::Orientation;
 
     const RATE: f64 = 25.0;
 
     fn link(frame: u64, x: f32, side: f32, confidence: f32) -> Link {
         let rect = Rect::centred(x, 100.0, side, side);
         let source = DetectorId::Centerface;
-        let detection = Detection { rect, label: Label::Face, confidence, source };
+        let detection =
+            Detection { rect, label: Label::Face, confidence, source, turn: Orientation::Upright };
         Link { frame, seconds: frame as f64 / RATE, detection }
     }
 

@@ -16,6 +16,11 @@ const AGREE: f32 = 0.2;
 /// Growth at the middle of a gap: the place is known there, but the outline
 /// may have changed.
 const CHANGE: f32 = 0.12;
+/// Growth at the end of a way that no second one confirms: every step adds its
+/// error to those before, and who is half hidden is followed by what is left ...
+const DRIFT: f32 = 0.3;
+/// ... all of it after so many seconds.
+const DRIFT_TIME: f64 = 0.6;
 /// Seconds for which the end of a way stays covered, ...
 const HOLD: f64 = 0.25;
 /// ... and frames at most: clocks stand still in damaged files, and then every
@@ -56,10 +61,14 @@ impl Way {
         complete.then_some(Self(boxes))
     }
 
-    /// The way away from a sight.
+    /// The way away from a sight: the further, the wider.
     fn away(link: &Link, path: &Path, clock: &Clock) -> Self {
         let mut boxes = vec![(link.seconds, link.detection.rect)];
-        boxes.extend(path.steps.iter().map(|s| (clock.at(s.frame), s.rect)));
+        boxes.extend(path.steps.iter().map(|step| {
+            let seconds = clock.at(step.frame);
+            let far = ((seconds - link.seconds).abs() / DRIFT_TIME).min(1.0) as f32;
+            (seconds, step.rect.scaled(1.0 + DRIFT * far))
+        }));
         if !path.forwards {
             boxes.reverse();
         }
@@ -145,6 +154,7 @@ pub(super) fn cover(main: &mut Track, link: &Link, path: &Path, clock: &Clock) -
 mod tests {
     use super::*;
     use crate::detect::{Detection, DetectorId, Label};
+    use crate::geometry::Orientation;
     use crate::track::paths::Step;
 
     fn at(x: f32) -> Rect {
@@ -155,7 +165,13 @@ mod tests {
     /// and was seen in frame 15.
     fn standing() -> (Track, Link) {
         let source = DetectorId::Fake;
-        let detection = Detection { rect: at(500.0), label: Label::Face, confidence: 0.9, source };
+        let detection = Detection {
+            rect: at(500.0),
+            label: Label::Face,
+            confidence: 0.9,
+            source,
+            turn: Orientation::Upright,
+        };
         let point = |frame| TrackPoint { frame, rect: at(500.0), seen: frame == 15 };
         let track = Track {
             label: Label::Face,

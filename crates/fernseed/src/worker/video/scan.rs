@@ -40,8 +40,8 @@ pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result
     let eyes = Eyes {
         whole: &|_, picture, how| work.finder.look_at_frame(picture, how, settings.floor),
         // Where somebody is expected, less is enough to keep them in sight.
-        near: &|_, picture, boxes| {
-            let mut found = work.finder.look_near(picture, boxes, EXPECTED * settings.floor)?;
+        near: &|_, picture, places| {
+            let mut found = work.finder.look_near(picture, places, EXPECTED * settings.floor)?;
             found.iter_mut().for_each(|d| d.confidence = d.confidence.max(settings.floor));
             Ok(found)
         },
