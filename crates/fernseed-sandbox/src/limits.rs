@@ -58,10 +58,15 @@ pub struct ZygoteConfig {
     pub stderr_limit: usize,
     /// Pass `RUST_BACKTRACE` on. Everything else in the environment is gone.
     pub keep_backtrace: bool,
+    /// Ask for huge pages for the heap. Forks and short work are faster with
+    /// them; long work takes more and more memory, since the kernel joins pages
+    /// that are used in part.
+    pub huge_pages: bool,
 }
 
 impl Default for ZygoteConfig {
-    /// `Errno`, level B, 30 s, 4 KiB of standard error, no backtraces.
+    /// `Errno`, level B, 30 s, 4 KiB of standard error, no backtraces, huge
+    /// pages.
     fn default() -> Self {
         Self {
             deny: DenyMode::Errno,
@@ -69,6 +74,7 @@ impl Default for ZygoteConfig {
             start_timeout: Duration::from_secs(30),
             stderr_limit: 4096,
             keep_backtrace: false,
+            huge_pages: true,
         }
     }
 }

@@ -66,7 +66,9 @@ impl Zygote {
         // Two heaps for all threads: with one for each, what a thread has given
         // back is of no use to the others, and every page is fetched anew (at
         // 1080p a quarter of all page faults, and 20 MB).
-        command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=2");
+        let huge_pages = u8::from(config.huge_pages);
+        let tunables = format!("glibc.malloc.hugetlb={huge_pages}:glibc.malloc.arena_max=2");
+        command.env("GLIBC_TUNABLES", tunables);
         // All symbols at once, which the libraries of a distribution are built
         // for anyway: see `libraries`.
         command.env("LD_BIND_NOW", "1");

@@ -8,7 +8,9 @@ use super::summary;
 use super::terminal::{Problem, Terminal};
 use fernseed::exit::Exit;
 use fernseed::host::batch::{self, exit_of};
-use fernseed::host::inputs::{Destination, Input, InputError, collect, create_folders};
+use fernseed::host::inputs::{
+    Destination, Input, InputError, collect, create_folders, named_like_video,
+};
 use fernseed::host::interrupt::Interrupt;
 use fernseed::host::job::{self, Finished, Settings};
 use fernseed::host::naming;
@@ -53,8 +55,8 @@ pub(crate) fn redact(args: &RedactArgs, out: &Terminal) -> Result<Exit, Problem>
         sidecars: Arc::default(),
         policy,
     };
-    let workers = start_workers()?;
     let mut inputs = collected.inputs;
+    let workers = start_workers_for(&inputs)?;
     // Held until the end.
     let _locks =
         if args.dry_run { Vec::new() } else { folders::prepare(&args.inputs, &inputs, &to)? };
@@ -113,7 +115,7 @@ pub(crate) fn scan(args: &ScanArgs, out: &Terminal) -> Result<Exit, Problem> {
         policy,
     };
     let inputs = [lone_input(&args.input, &Destination::default())?];
-    let workers = start_workers()?;
+    let workers = start_workers_for(&inputs)?;
     let bars = Bars::new(out, 1, true).words_to_stderr();
     let mut done = batch::run(&workers, &inputs, None, &settings, 1, &bars);
     bars.clear();
@@ -142,7 +144,7 @@ pub(crate) fn apply(args: &ApplyArgs, out: &Terminal) -> Result<Exit, Problem> {
         policy: plan.policy.clone(),
     };
     warn_of_weak_choices(&plan.policy, out);
-    let workers = start_workers()?;
+    let workers = start_workers_for(&inputs)?;
     let bars = Bars::new(out, 1, true);
     let done = batch::run(&workers, &inputs, Some(&plan), &settings, 1, &bars);
     bars.clear();
@@ -185,6 +187,15 @@ fn lone_input(path: &Path, to: &Destination) -> Result<Input, Problem> {
 pub(crate) fn start_workers() -> Result<Workers, Problem> {
     let interrupt = Interrupt::install().map_err(Problem::io)?;
     Workers::start(interrupt, Level::B).map_err(cannot_start)
+}
+
+/// Workers for everything, mostly for these files.
+fn start_workers_for(inputs: &[Input]) -> Result<Workers, Problem> {
+    if !named_like_video(inputs) {
+        return start_workers();
+    }
+    let interrupt = Interrupt::install().map_err(Problem::io)?;
+    Workers::start_for_videos(interrupt, Level::B).map_err(cannot_start)
 }
 
 /// Workers that mostly read structure, in safe Rust: they may run where

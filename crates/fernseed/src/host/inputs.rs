@@ -152,6 +152,23 @@ pub enum InputError {
     },
 }
 
+/// How videos are named.
+const VIDEO_EXTENSIONS: [&str; 22] = [
+    "3g2", "3gp", "asf", "avi", "flv", "h264", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg",
+    "mts", "mxf", "ogv", "qt", "ts", "vob", "webm", "wmv", "y4m",
+];
+
+/// True if some input is named like a video. What a file is, only workers find
+/// out; this is for choosing how they use memory.
+#[must_use]
+pub fn named_like_video(inputs: &[Input]) -> bool {
+    let is_video = |path: &Path| {
+        let extension = path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+        extension.is_some_and(|e| VIDEO_EXTENSIONS.contains(&e.as_str()))
+    };
+    inputs.iter().any(|input| is_video(&input.path))
+}
+
 /// Files to work on, and inputs that failed already.
 #[derive(Debug, Default)]
 pub struct Collected {
@@ -353,6 +370,18 @@ mod tests {
         assert_eq!(target.folder, dir.path());
         assert_eq!(target.published_name(OutputFormat::Jpeg), "holiday.photo.redacted.jpg");
         assert_eq!(target.held_name(OutputFormat::Jpeg), "holiday.photo.needs-review.jpg");
+    }
+
+    #[test]
+    fn videos_are_told_by_their_names_whatever_the_case() {
+        let dir = tempfile::tempdir().unwrap();
+        let named = |names: &[&str]| {
+            let paths: Vec<PathBuf> = names.iter().map(|n| dir.path().join(n)).collect();
+            paths.iter().for_each(|p| touch(p));
+            named_like_video(&collect(&paths, &Destination::default()).unwrap().inputs)
+        };
+        assert!(named(&["a.jpg", "b.MOV"]));
+        assert!(!named(&["a.jpg", "mp4", "b.mp4.png"]));
     }
 
     #[test]

@@ -179,6 +179,16 @@ impl Workers {
         Self::start_program(&std::env::current_exe()?, interrupt, least)
     }
 
+    /// The same for videos: slower to fork, and their memory does not grow with
+    /// the length of the video.
+    ///
+    /// # Errors
+    /// [`SandboxError`] if it cannot be started.
+    pub fn start_for_videos(interrupt: Interrupt, least: Level) -> Result<Self, SandboxError> {
+        let config = ZygoteConfig { minimum: least, huge_pages: false, ..ZygoteConfig::default() };
+        Self::start_with(&std::env::current_exe()?, interrupt, config)
+    }
+
     /// The same with another program, which has to know the hidden command.
     ///
     /// # Errors
@@ -189,6 +199,14 @@ impl Workers {
         least: Level,
     ) -> Result<Self, SandboxError> {
         let config = ZygoteConfig { minimum: least, ..ZygoteConfig::default() };
+        Self::start_with(program, interrupt, config)
+    }
+
+    fn start_with(
+        program: &Path,
+        interrupt: Interrupt,
+        config: ZygoteConfig,
+    ) -> Result<Self, SandboxError> {
         let zygote = Zygote::start(program, &["zygote"], config)?;
         Ok(Self { zygote, decoding: None, interrupt, patience: Patience::default() })
     }
