@@ -24,10 +24,16 @@ fn flipped_bytes_are_reported() {
     }
     let path = bench.path("damaged.mp4");
     std::fs::write(&path, &data).unwrap();
+    // FFmpeg 5.1 marks a frame when it is output, which with several threads may
+    // be before another one meets the damage; then only a note tells of it.
     let run = bench.transcode(&path, Container::Mp4, false);
-    let report = &run.report;
-    assert!(report.damaged + report.skipped_packets > 0, "{report:#?}");
+    assert!(!run.report.notes.is_empty() || run.report.damaged > 0, "{:#?}", run.report);
     assert_clean(&run.output);
+    let alone = OpenOptions { threads: 1, ..OpenOptions::default() };
+    let mut reader = VideoReader::open(File::open(&path).unwrap(), &alone).unwrap();
+    while reader.next().unwrap().is_some() {}
+    let report = reader.report();
+    assert!(report.damaged + report.skipped_packets > 0, "{report:#?}");
 }
 
 #[test]
