@@ -10,8 +10,8 @@ use fernseed_core::{Orientation, Size};
 pub enum VideoLook {
     /// YuNet on a copy of 1280 pixels: a few times a second.
     Quick,
-    /// The same, and CenterFace on a copy of 960 pixels, which no other look
-    /// uses: the audit's usual look.
+    /// The same, and CenterFace on a copy of 960 pixels, which no other look at
+    /// a frame of full HD uses: the audit's usual look.
     Steady,
     /// YuNet at full size (1920 pixels), for small faces, and CenterFace on a
     /// small copy that is turned: twice a second.

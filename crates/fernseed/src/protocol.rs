@@ -149,6 +149,11 @@ pub struct OutputOptions {
     /// True to decode every frame of a video when looking for people, also
     /// those no other depends on: slower, and right for damaged files.
     pub every_frame: bool,
+    /// True to decode a video with one thread, which is sure of what is
+    /// damaged: several mark a frame when it is output, and that may be before
+    /// another one meets the damage in it (seen in FFmpeg 5.1). A worker with
+    /// several gives up where its decoder complains.
+    pub one_decoder: bool,
     /// True to carry groups of pictures without anything to hide over as
     /// they are coded, where the source allows it.
     pub keep_untouched: bool,

@@ -146,6 +146,37 @@ fn damaged_frames_of_a_video_are_never_passed_through() {
     }
 }
 
+/// Which frames are damaged is not a matter of which decoder thread was faster.
+#[test]
+fn the_same_frames_are_damaged_every_time() {
+    let recipe = "ffmpeg -f lavfi -i testsrc2=s=320x240:r=25:d=4 -c:v libx264 -threads 1 -g 25 \
+                  -bf 2 {out}";
+    let Some(clip) = media::make("whole.mp4", recipe, &[]) else { return };
+    let mut bytes = std::fs::read(&clip).unwrap();
+    let middle = bytes.len() / 2;
+    for i in 0..40 {
+        bytes[middle + i * 97] ^= 0xA5;
+    }
+    let bench = Bench::new();
+    bench.write("clip.mp4", &bytes);
+    let found: Vec<_> = (0..4)
+        .map(|i| {
+            let arguments = format!("redact clip.mp4 -o {i}/o.mp4 --report {i}.json");
+            std::fs::create_dir(bench.path(&i.to_string())).unwrap();
+            bench.fernseed(&arguments).expect(1);
+            let report = bench.json(&format!("{i}.json"));
+            let findings = report["files"][0]["findings"].clone();
+            let damaged = |f: &&serde_json::Value| f["code"] == "damaged_frames";
+            assert!(findings.as_array().unwrap().iter().any(|f| damaged(&f)), "{findings}");
+            (findings, bench.read(&format!("{i}/o.needs-review.mp4")))
+        })
+        .collect();
+    for other in &found[1..] {
+        assert_eq!(other.0, found[0].0);
+        assert!(other.1 == found[0].1, "another output");
+    }
+}
+
 #[test]
 fn mislabelled_works() {
     let Some(photo) = media::photo() else { return };

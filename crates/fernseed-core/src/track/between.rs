@@ -11,9 +11,9 @@
 //! network that looks at it once more.
 //!
 //! Whole frames are mostly looked at upright, and a network that sees a lying
-//! face so places its box badly. So everybody new is looked at near their
-//! place from all sides once, and who lies, again and again, turned as they
-//! lie.
+//! face so places its box badly. So everybody new, and everybody once a second,
+//! is looked at near their place from all sides, and who lies, every time,
+//! turned as they lie.
 //!
 //! The functions are pure: pictures stay with the caller, who passes a
 //! closure that looks near given boxes.
@@ -52,18 +52,21 @@ struct Seen {
     velocity: (f32, f32),
     /// Highest confidence so far.
     best: f32,
-    /// How they lie; `None` as long as nobody has looked near them.
-    turn: Option<Orientation>,
-    /// When somebody last looked near them from all sides.
-    asked: f64,
+    /// When somebody last looked near them from all sides, if anybody did.
+    asked: Option<f64>,
     /// Their number in the look before.
     before: Option<usize>,
 }
 
 impl Seen {
+    /// How they lie, if somebody looked near them.
+    fn turn(&self) -> Option<Orientation> {
+        self.asked.map(|_| self.detection.turn)
+    }
+
     /// Where they were seen.
     fn place(&self) -> Place {
-        Place { rect: self.detection.rect, turn: self.turn }
+        Place { rect: self.detection.rect, turn: self.turn() }
     }
 }
 
@@ -90,14 +93,7 @@ impl Glimpse {
             .into_iter()
             .map(|detection| {
                 let best = detection.confidence;
-                Seen {
-                    detection,
-                    velocity: (0.0, 0.0),
-                    best,
-                    turn: None,
-                    asked: seconds,
-                    before: None,
-                }
+                Seen { detection, velocity: (0.0, 0.0), best, asked: None, before: None }
             })
             .collect();
         Self { seconds, seen, lost: Vec::new() }
@@ -152,10 +148,10 @@ impl Glimpse {
                 let known = before.map_or(0.0, |b| self.seen[b].best);
                 // Nobody looks near those who may yet turn out to be nothing.
                 let best = known.max(detection.confidence);
-                let turn = (best >= settings.threshold).then_some(detection.turn);
                 let all_round = matches!(lying.get(i), Some(Some(Place { turn: None, .. })));
-                let asked = before.filter(|_| !all_round).map_or(seconds, |b| self.seen[b].asked);
-                Seen { detection, velocity, best, turn, asked, before }
+                let earlier = before.filter(|_| !all_round).and_then(|b| self.seen[b].asked);
+                let asked = (best >= settings.threshold).then(|| earlier.unwrap_or(seconds));
+                Seen { detection, velocity, best, asked, before }
             })
             .collect();
         let still_lost = |l: &Lost| !seen.iter().any(|s| s.detection.rect.iou(l.place.rect) > 0.1);
@@ -188,8 +184,8 @@ impl Glimpse {
         let due = |(j, detection): (usize, &Detection)| {
             let before = pairs.iter().find(|p| p.1 == j).map(|p| &self.seen[p.0]);
             let best = before.map_or(0.0, |b| b.best).max(detection.confidence);
-            let still = |b: &&Seen| seconds - b.asked < ASK_AGAIN;
-            let turn = before.filter(still).and_then(|b| b.turn);
+            let still = |b: &&Seen| b.asked.is_some_and(|at| seconds - at < ASK_AGAIN);
+            let turn = before.filter(still).and_then(Seen::turn);
             let upright = turn == Some(Orientation::Upright);
             let rect = detection.rect;
             (best >= settings.threshold && !upright).then_some(Place { rect, turn })
@@ -252,13 +248,13 @@ pub fn between(
     for seen in &next.seen {
         let end = (next.seconds, seen.detection.rect);
         if seen.before.is_none() && seen.detection.confidence >= settings.threshold {
-            search.walk((0..times.len()).rev(), end, seen.turn)?;
+            search.walk((0..times.len()).rev(), end, seen.turn())?;
         }
     }
     for (i, seen) in previous.seen.iter().enumerate() {
         let went_on = next.seen.iter().any(|s| s.before == Some(i));
         if !went_on && previous.matters(i, settings) {
-            search.walk(0..times.len(), (previous.seconds, seen.detection.rect), seen.turn)?;
+            search.walk(0..times.len(), (previous.seconds, seen.detection.rect), seen.turn())?;
         }
     }
     Ok(search.out)

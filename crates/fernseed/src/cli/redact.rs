@@ -106,6 +106,7 @@ pub(crate) fn scan(args: &ScanArgs, out: &Terminal) -> Result<Exit, Problem> {
             threads: cores(),
             // A plan is kept and applied later, so it counts every frame.
             every_frame: true,
+            one_decoder: false,
             keep_untouched: false,
         },
         accept_uncertain: false,
@@ -155,8 +156,15 @@ pub(crate) fn apply(args: &ApplyArgs, out: &Terminal) -> Result<Exit, Problem> {
 
 /// Everything that decides what the outputs of a batch look like.
 fn fingerprint(settings: &Settings) -> Result<String, Problem> {
-    let OutputOptions { format, quality, span, threads: _, every_frame: _, keep_untouched } =
-        &settings.output;
+    let OutputOptions {
+        format,
+        quality,
+        span,
+        threads: _,
+        every_frame: _,
+        one_decoder: _,
+        keep_untouched,
+    } = &settings.output;
     let how = (format, quality, span, keep_untouched);
     serde_json::to_string(&("redact", &settings.policy, how)).map_err(Problem::io)
 }
@@ -261,6 +269,7 @@ fn output_options(args: &OutputArgs, span: KeptSpan, jobs: usize) -> OutputOptio
         span,
         threads: (cores() / jobs).max(1),
         every_frame: false,
+        one_decoder: false,
         keep_untouched: false,
     }
 }

@@ -95,6 +95,7 @@ fn settings(args: &StripArgs, jobs: usize) -> Settings {
             span: KeptSpan::default(),
             threads: (cores() / jobs).max(1),
             every_frame: true,
+            one_decoder: true,
             keep_untouched: false,
         },
         place: if args.in_place { Place::Original { backup: args.backup } } else { Place::Target },

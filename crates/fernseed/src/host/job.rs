@@ -170,11 +170,17 @@ fn attempt(
     report: &mut FileReport,
 ) -> Result<Option<Plan>, Stop> {
     let source = open_input(&input.path)?;
-    let output = settings.output.clone();
+    let mut output = settings.output.clone();
     if settings.dry_run {
-        let task = Task::Scan { policy: settings.policy.clone(), output };
-        let files = [source.as_fd()];
-        let mut said = workers.run(Role::Scan, &files, &task, limits(), listener)?;
+        let mut scan = |output: OutputOptions| -> Result<Said, Stop> {
+            let task = Task::Scan { policy: settings.policy.clone(), output };
+            Ok(workers.run(Role::Scan, &[source.as_fd()], &task, limits(), listener)?)
+        };
+        let mut scanned = scan(output.clone());
+        if must_start_over(&scanned) {
+            scanned = scan(careful(&output));
+        }
+        let mut said = scanned?;
         let plan = take_plan(&mut said, &settings.policy)?;
         note_source(report, &said);
         note_plan(report, &plan);
@@ -186,22 +192,12 @@ fn attempt(
 
     let mut pending = PendingOutput::create(&input.target.folder)?;
     let mut guard = NameGuard { input, listener, taken: None, format: None };
-    let (role, task) = match plan {
-        None => (Role::Redact, Task::Redact { policy: settings.policy.clone(), output }),
-        Some(plan) => (Role::Apply, Task::Apply { plan: plan.clone(), output }),
-    };
-    let files = [source.as_fd(), pending.file().as_fd(), source.as_fd(), source.as_fd()];
-    let files = if plan.is_none() { &files[..] } else { &files[..2] };
-    let mut first = workers.run(role, files, &task, writing_limits(&source)?, &mut guard);
-    if plan.is_none() && passes_disagree(&first) {
-        // A damaged video: the quick first pass counted other frames than
-        // the second. Both passes decode everything now.
-        let output =
-            OutputOptions { every_frame: true, keep_untouched: false, ..settings.output.clone() };
-        let task = Task::Redact { policy: settings.policy.clone(), output };
+    let mut first = write(workers, &source, &pending, plan, settings, &output, &mut guard);
+    if must_start_over(&first) {
+        // A damaged video. Both passes decode everything now, with one thread.
+        output = careful(&output);
         pending = PendingOutput::create(&input.target.folder)?;
-        let files = [source.as_fd(), pending.file().as_fd(), source.as_fd(), source.as_fd()];
-        first = workers.run(role, &files, &task, writing_limits(&source)?, &mut guard);
+        first = write(workers, &source, &pending, plan, settings, &output, &mut guard);
     }
     if let Some(path) = guard.taken {
         return Err(PublishError::Exists(path).into());
@@ -225,9 +221,7 @@ fn attempt(
         check_authorship(&audited.missed)?;
         plan.extend(std::mem::take(&mut audited.missed));
         pending = PendingOutput::create(&input.target.folder)?;
-        let task = Task::Apply { plan: plan.clone(), output: settings.output.clone() };
-        let files = [source.as_fd(), pending.file().as_fd()];
-        workers.run(Role::Apply, &files, &task, writing_limits(&source)?, listener)?;
+        write(workers, &source, &pending, Some(&plan), settings, &output, listener)?;
         audited = audit(workers, &pending, &source, &plan, settings, listener)?;
     }
     report.findings.append(&mut audited.findings);
@@ -296,9 +290,38 @@ fn audit(
     Ok(workers.run(Role::Audit, &files, &task, limits(), listener)?)
 }
 
-/// True if a worker's own plan did not fit its second pass.
-fn passes_disagree(said: &Result<Said, WorkerError>) -> bool {
-    matches!(said, Err(WorkerError::Failed(Failure { kind: FailureKind::Plan, .. })))
+/// Has a worker make and write the output, by a plan if there is one.
+fn write(
+    workers: &Workers,
+    source: &File,
+    pending: &PendingOutput,
+    plan: Option<&Plan>,
+    settings: &Settings,
+    output: &OutputOptions,
+    listener: &mut dyn Listener,
+) -> Result<Said, Stop> {
+    let output = output.clone();
+    let files = [source.as_fd(), pending.file().as_fd(), source.as_fd(), source.as_fd()];
+    let (role, task, files) = match plan {
+        None => {
+            (Role::Redact, Task::Redact { policy: settings.policy.clone(), output }, &files[..])
+        }
+        Some(plan) => (Role::Apply, Task::Apply { plan: plan.clone(), output }, &files[..2]),
+    };
+    Ok(workers.run(role, files, &task, writing_limits(source)?, listener)?)
+}
+
+/// Options for damaged videos: nothing is left out or carried over, and what is
+/// damaged is certain.
+fn careful(output: &OutputOptions) -> OutputOptions {
+    OutputOptions { every_frame: true, one_decoder: true, keep_untouched: false, ..output.clone() }
+}
+
+/// True if a plan did not fit what the pass that writes met, or a decoder of
+/// several threads may have missed what is damaged.
+fn must_start_over(said: &Result<Said, Stop>) -> bool {
+    let plan = FailureKind::Plan;
+    matches!(said, Err(Stop::Worker(WorkerError::Failed(failure))) if failure.kind == plan)
 }
 
 /// Stops the worker before the work if the output's name is taken.

@@ -4,7 +4,7 @@
 use super::animation::{self, TICKS, delay_millis};
 use super::probe::{Origin, Source, Work, announce, changed, decode, open};
 use super::still;
-use super::video::{self, Pass, Shown};
+use super::video::{self, Pass, Shown, decoder_threads};
 use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
 use fernseed_core::Size;
 use fernseed_core::plan::{KeptSpan, MediaKind, PLAN_VERSION, Plan, SourceSummary, TimelineDigest};
@@ -79,8 +79,8 @@ fn animation_plan(
 }
 
 fn video_plan(work: &Work<'_>, file: File) -> Result<Plan, Failure> {
-    let threads = work.output.threads.max(1);
-    let mut shown = Shown::open(file, KeptSpan::default(), threads, Pass::Look, None)?;
+    let decoders = decoder_threads(work.output);
+    let mut shown = Shown::open(file, KeptSpan::default(), decoders, Pass::Look, None)?;
     let info = shown.info().clone();
     let output = work.output.format.unwrap_or(OutputFormat::Mp4);
     let format = format!("{} video ({})", info.container, info.codec);

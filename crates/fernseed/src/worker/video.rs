@@ -13,19 +13,36 @@ pub(super) use keep::keep_untouched;
 pub(super) use scan::scan;
 
 use super::cadence::FINDING;
-use crate::protocol::{Failure, FailureKind};
+use crate::protocol::{Failure, FailureKind, OutputOptions};
 use fernseed_core::Picture;
 use fernseed_core::limits::Limits;
 use fernseed_core::plan::KeptSpan;
 use fernseed_core::sound::SampleBlock;
 use fernseed_core::time::TimeBase;
 use fernseed_media::video::{
-    MediaError, OpenOptions, SkippedFrame, Unit, VideoFrame, VideoInfo, VideoReader,
+    MediaError, OpenOptions, ReadReport, SkippedFrame, Unit, VideoFrame, VideoInfo, VideoReader,
 };
 use std::fs::File;
 
 /// The time base of spans.
 pub(super) const MICROS: TimeBase = TimeBase { num: 1, den: 1_000_000 };
+
+/// Threads of a decoder.
+pub(super) fn decoder_threads(output: &OutputOptions) -> usize {
+    if output.one_decoder { 1 } else { output.threads.max(1) }
+}
+
+/// Refuses what several decoder threads say where one of them complained: see
+/// [`OutputOptions::one_decoder`].
+fn sure(report: &ReadReport, output: &OutputOptions) -> Result<(), Failure> {
+    if report.decoder_messages == 0 || decoder_threads(output) == 1 {
+        return Ok(());
+    }
+    Err(Failure::new(
+        FailureKind::Plan,
+        "parts of the video are damaged, and which is not certain with several decoder threads",
+    ))
+}
 
 /// What the pictures of a pass are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

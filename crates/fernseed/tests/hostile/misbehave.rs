@@ -305,6 +305,7 @@ fn misbehaves() {
             span: KeptSpan::default(),
             threads: 1,
             every_frame: false,
+            one_decoder: false,
             keep_untouched: false,
         },
         accept_uncertain: false,

@@ -110,6 +110,7 @@ impl Product {
             span: KeptSpan::default(),
             threads: 1,
             every_frame: false,
+            one_decoder: false,
             keep_untouched: false,
         };
         let settings = Settings {

@@ -1,6 +1,6 @@
 //! The second pass: what the plan names is destroyed, and the output written.
 
-use super::{Pass, Shown, SoundSink, failure};
+use super::{Pass, Shown, SoundSink, decoder_threads, failure, sure};
 use crate::protocol::{Failure, FailureKind, OutputFormat, Phase, VIDEO_QUALITY};
 use crate::worker::probe::{Work, announce};
 use crate::worker::still::masks;
@@ -41,8 +41,8 @@ pub(in crate::worker) fn apply(
                 .map_err(|_gone| Failure::new(FailureKind::Internal, "the encoder stopped"))
         })
     });
-    let threads = work.output.threads.max(1);
-    let mut shown = Shown::open(file, plan.source.span, threads, Pass::Write, sink)?;
+    let decoders = decoder_threads(work.output);
+    let mut shown = Shown::open(file, plan.source.span, decoders, Pass::Write, sink)?;
     let info = shown.info().clone();
     let output = work.output.format.unwrap_or(OutputFormat::Mp4);
     let format = format!("{} video ({})", info.container, info.codec);
@@ -77,8 +77,9 @@ pub(in crate::worker) fn apply(
         let encoded = encoder
             .join()
             .map_err(|_panic| Failure::new(FailureKind::Internal, "the encoder crashed"))?;
-        let frames = encoded.map_err(failure)?;
+        // Where both say something, an encoder that got no frame says the less.
         let sent = rendered?;
+        let frames = encoded.map_err(failure)?;
         if frames == sent {
             Ok(())
         } else {
@@ -123,13 +124,15 @@ fn render_all(
             renderer.render(picture, &masks(plan, number))
         };
         if pieces.send(Piece::Frame(redacted, pts, frame.duration)).is_err() {
-            break;
+            // The encoder knows why.
+            return Ok(count);
         }
         while let Ok(picture) = reuse.try_recv() {
             shown.recycle(picture);
         }
         work.outbox.progress(Phase::Write, count, Some(plan.source.frames))?;
     }
+    sure(&shown.reader().report(), work.output)?;
     if count != plan.source.frames || timeline.value() != plan.source.timeline {
         return Err(Failure::new(
             FailureKind::Plan,

@@ -1,6 +1,6 @@
 //! The first pass: everybody is found, and the plan made.
 
-use super::{Pass, Shown};
+use super::{Pass, Shown, decoder_threads, sure};
 use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
 use crate::worker::cadence::{Cadence, FINDING};
 use crate::worker::lookout::{Eyes, Held, Lookout, Watched, watch};
@@ -29,7 +29,8 @@ const RETURNING: usize = 32;
 /// Looks at a video and makes the plan.
 pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result<Scanned, Failure> {
     let threads = work.output.threads.max(1);
-    let mut shown = Shown::open(file, work.output.span, threads, pass, None)?;
+    let decoders = decoder_threads(work.output);
+    let mut shown = Shown::open(file, work.output.span, decoders, pass, None)?;
     let info = shown.info().clone();
     let output = work.output.format.unwrap_or(OutputFormat::Mp4);
     let format = format!("{} video ({})", info.container, info.codec);
@@ -51,6 +52,7 @@ pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result
     let watched = watch(settings, threads, &eyes, |lookout| {
         feed(work, &mut shown, lookout, &mut seen, &reuse)
     })?;
+    sure(&shown.reader().report(), work.output)?;
     let Watched { tracker, unseen } = watched;
     for frame in unseen {
         blank(&mut seen.damaged, frame);
