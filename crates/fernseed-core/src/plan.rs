@@ -166,6 +166,12 @@ pub struct Evidence {
 pub struct Redaction {
     /// Number of the redaction in this plan; unique.
     pub id: u32,
+    /// Number of the subject, the same in all redactions of one appearance of
+    /// somebody: where it is not certain which way they went, each way has a
+    /// redaction of its own. Says nothing about who is who beyond that. Absent
+    /// where each redaction is a subject of its own, as in a still.
+    #[serde(default)]
+    pub subject: Option<u32>,
     /// What kind of thing it is.
     pub label: Label,
     /// What happens to it.
@@ -330,13 +336,15 @@ impl Plan {
             .collect()
     }
 
-    /// Adds redactions under new ids, for instance for people that the audit
-    /// still saw.
+    /// Adds redactions under new ids and new numbers of subjects, for instance
+    /// for people that the audit still saw.
     pub fn extend(&mut self, more: Vec<Redaction>) {
         let mut next = self.redactions.iter().map(|r| r.id).max().unwrap_or(0);
+        let subjects = self.redactions.iter().filter_map(|r| r.subject).max().unwrap_or(0);
         for mut redaction in more {
             next = next.saturating_add(1);
             redaction.id = next;
+            redaction.subject = redaction.subject.map(|s| s.saturating_add(subjects));
             self.redactions.push(redaction);
         }
     }
@@ -373,6 +381,7 @@ mod tests {
             reviewed: false,
             redactions: vec![Redaction {
                 id: 1,
+                subject: None,
                 label: Label::Face,
                 decision: Decision { action: Action::Hide, by: DecidedBy::Program },
                 evidence: None,
@@ -411,6 +420,18 @@ mod tests {
         let mut p = plan(vec![key(0, 0.0)]);
         p.redactions.push(p.redactions[0].clone());
         assert!(matches!(p.check(), Err(PlanError::Redaction { id: 1, .. })));
+    }
+
+    #[test]
+    fn what_is_added_later_is_of_other_subjects() {
+        let mut p = plan(vec![key(4, 0.0)]);
+        p.redactions[0].subject = Some(3);
+        let more = |subject| Redaction { subject, ..p.redactions[0].clone() };
+        let more = vec![more(Some(1)), more(None), more(Some(1)), more(Some(2))];
+        p.extend(more);
+        let numbers: Vec<_> = p.redactions.iter().map(|r| (r.id, r.subject)).collect();
+        let expected = [Some(3), Some(4), None, Some(4), Some(5)];
+        assert_eq!(numbers, (1..).zip(expected).collect::<Vec<_>>());
     }
 
     #[test]

@@ -92,6 +92,9 @@ pub struct TrackPoint {
 pub struct Track {
     /// What it is.
     pub label: Label,
+    /// Number of the subject: where it is not certain which way somebody
+    /// went, each way is a track of its own, and all have one number.
+    pub subject: u32,
     /// One point per frame, in order, without holes.
     pub points: Vec<TrackPoint>,
     /// Highest confidence of its detections.

@@ -164,6 +164,11 @@ pub struct FailureReport {
 pub struct Hidden {
     /// Number in the plan.
     pub id: u32,
+    /// Number of the appearance it is part of: where it is not certain which
+    /// way somebody went, each way is covered, and all have one number. Absent
+    /// where it is one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<u32>,
     /// First and last frame in which it is covered.
     pub frames: (u64, u64),
     /// Their times in seconds after the first frame of the output.

@@ -138,8 +138,8 @@ pub(super) fn tracks(chains: Vec<Chain>, clock: &Clock, settings: &TrackSettings
         .filter(|piece| Evidence::of(piece.links, settings).suffices(settings))
         .collect();
     let mut all: Vec<Track> = Vec::new();
-    for piece in &counting {
-        all.extend(track(piece, clock, settings));
+    for (subject, piece) in (0..).zip(&counting) {
+        all.extend(track(piece, subject, clock, settings));
     }
     let links: Vec<&[Link]> = counting.iter().map(|piece| piece.links).collect();
     all.extend(leap::leaps(&links, clock, settings));
@@ -149,7 +149,7 @@ pub(super) fn tracks(chains: Vec<Chain>, clock: &Clock, settings: &TrackSettings
 }
 
 /// The track of a piece, and those of the paths it does not cover.
-fn track(piece: &Piece<'_>, clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
+fn track(piece: &Piece<'_>, subject: u32, clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
     let links = &steadied(piece.links);
     let (Some(first), Some(last)) = (links.first(), links.last()) else { return Vec::new() };
     let (shot_first, shot_last) = clock.shot_of(first.frame);
@@ -199,6 +199,7 @@ fn track(piece: &Piece<'_>, clock: &Clock, settings: &TrackSettings) -> Vec<Trac
     detectors.dedup();
     let mut main = Track {
         label: first.detection.label,
+        subject,
         points,
         confidence: links.iter().map(|l| l.detection.confidence).fold(0.0, f32::max),
         detectors,

@@ -4,6 +4,7 @@ use super::Track;
 use crate::geometry::{Rect, Size};
 use crate::plan::{Action, DecidedBy, Decision, Evidence, Keyframe, Redaction};
 use crate::policy::Policy;
+use std::collections::BTreeMap;
 
 /// Frames to either side whose boxes are covered too: encoders and shutters
 /// smear a moving face over its neighbours.
@@ -45,6 +46,8 @@ pub fn redactions(tracks: &[Track], policy: &Policy, size: Size) -> Vec<Redactio
         ..policy.clone()
     };
     let mut out = Vec::new();
+    // Subjects are counted from 1, in the order in which they come.
+    let mut subjects: BTreeMap<u32, u32> = BTreeMap::new();
     for track in tracks.iter().filter(|t| policy.hide.contains(&t.label)) {
         let seen = track.seen_frames();
         let evidence = Evidence {
@@ -66,8 +69,11 @@ pub fn redactions(tracks: &[Track], policy: &Policy, size: Size) -> Vec<Redactio
         }
         pieces.push(piece);
         for piece in pieces.into_iter().filter(|p| !p.is_empty()) {
+            let next = subjects.len() as u32 + 1;
+            let subject = *subjects.entry(track.subject).or_insert(next);
             out.push(Redaction {
                 id: out.len() as u32 + 1,
+                subject: Some(subject),
                 label: track.label,
                 decision: Decision { action: Action::Hide, by: DecidedBy::Program },
                 evidence: Some(evidence.clone()),

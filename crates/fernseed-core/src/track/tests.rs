@@ -127,6 +127,25 @@ fn crossing_paths_stay_covered() {
 }
 
 #[test]
+fn all_ways_of_somebody_are_of_one_subject() {
+    let track = |subject, x: f32| Track {
+        label: Label::Face,
+        subject,
+        points: (0..9)
+            .map(|frame| TrackPoint { frame, rect: Rect::centred(x, 50.0, 20.0, 20.0), seen: true })
+            .collect(),
+        confidence: 0.9,
+        detectors: Vec::new(),
+        longest_gap: 0,
+        strays: Vec::new(),
+    };
+    let tracks = [track(7, 40.0), track(3, 400.0), track(7, 90.0)];
+    let found = redactions(&tracks, &Policy::default(), Size::new(800, 200));
+    let subjects: Vec<_> = found.iter().map(|r| (r.id, r.subject)).collect();
+    assert_eq!(subjects, [(1, Some(1)), (2, Some(2)), (3, Some(1))]);
+}
+
+#[test]
 fn redactions_cover_what_the_tracks_cover() {
     let x = |f: u64| 100.0 + 60.0 * (f as f32 / 9.0).sin() + f as f32 * 3.0;
     let tracks = run(120, &[], |f| Some(vec![face(x(f), 0.9)]));

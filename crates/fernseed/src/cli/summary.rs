@@ -54,11 +54,12 @@ fn lines(name: &str, report: &FileReport, verbose: bool) -> Vec<String> {
     out.push(hidden_line(report));
     let shown = if verbose { usize::MAX } else { MAX_PLACES };
     if report.kind != Some(MediaKind::Still) {
-        for hidden in report.hidden.iter().take(shown) {
-            out.push(format!("    {}", place(hidden, report.size)));
+        let all = appearances(&report.hidden);
+        for one in all.iter().take(shown) {
+            out.push(format!("    {}", place(one, report.size)));
         }
-        if report.hidden.len() > shown {
-            out.push(format!("    and {} more (-v lists all)", report.hidden.len() - shown));
+        if all.len() > shown {
+            out.push(format!("    and {} more (-v lists all)", all.len() - shown));
         }
     }
     out.push(format!("  {}", dropped_line(report)));
@@ -105,7 +106,7 @@ pub(crate) fn finding_lines(report: &FileReport, verbose: bool) -> Vec<String> {
 }
 
 fn hidden_line(report: &FileReport) -> String {
-    let count = report.hidden.len();
+    let count = appearances(&report.hidden).len();
     if count == 0 {
         return "  Nobody was found. Look at it yourself before you publish it.".to_owned();
     }
@@ -119,9 +120,40 @@ fn hidden_line(report: &FileReport) -> String {
     }
 }
 
-fn place(hidden: &Hidden, size: Option<Size>) -> String {
-    let (from, to) = hidden.seconds;
-    format!("{} – {}, {}", clock(from), clock(to), region(hidden.first_rect, size))
+/// Somebody from when they come to when they are gone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Appearance {
+    /// First and last time.
+    seconds: (f64, f64),
+    /// Where they are first.
+    first_rect: Rect,
+}
+
+/// Everybody who is hidden, in the order in which they come: what the plan
+/// counts as one subject is one, however many ways of theirs are covered.
+fn appearances(hidden: &[Hidden]) -> Vec<Appearance> {
+    let mut out: Vec<(Option<u32>, Appearance)> = Vec::new();
+    for one in hidden {
+        let (from, to) = one.seconds;
+        match out.iter_mut().find(|(subject, _)| subject.is_some() && *subject == one.subject) {
+            Some((_, have)) => {
+                if from < have.seconds.0 {
+                    have.first_rect = one.first_rect;
+                }
+                have.seconds = (have.seconds.0.min(from), have.seconds.1.max(to));
+            }
+            None => {
+                let new = Appearance { seconds: (from, to), first_rect: one.first_rect };
+                out.push((one.subject, new));
+            }
+        }
+    }
+    out.into_iter().map(|(_, appearance)| appearance).collect()
+}
+
+fn place(one: &Appearance, size: Option<Size>) -> String {
+    let (from, to) = one.seconds;
+    format!("{} – {}, {}", clock(from), clock(to), region(one.first_rect, size))
 }
 
 /// Where in the picture, in words.
@@ -162,6 +194,30 @@ pub(crate) fn dropped_line(report: &FileReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_ways_of_one_subject_are_one_appearance() {
+        let hidden = |id, subject, seconds, x: f32| Hidden {
+            id,
+            subject,
+            frames: (0, 1),
+            seconds,
+            first_rect: Rect::new(x, 0.0, x + 9.0, 9.0),
+            confidence: None,
+            longest_gap: 0,
+        };
+        let all = [
+            hidden(1, Some(1), (2.0, 4.0), 10.0),
+            hidden(2, Some(2), (2.0, 3.0), 20.0),
+            hidden(3, Some(1), (1.0, 2.5), 30.0),
+            hidden(4, None, (0.0, 9.0), 40.0),
+            hidden(5, None, (0.0, 9.0), 40.0),
+        ];
+        let seen = appearances(&all);
+        let spans: Vec<_> = seen.iter().map(|a| a.seconds).collect();
+        assert_eq!(spans, [(1.0, 4.0), (2.0, 3.0), (0.0, 9.0), (0.0, 9.0)]);
+        assert_eq!(seen[0].first_rect.left, 30.0);
+    }
 
     #[test]
     fn places_are_named() {

@@ -483,6 +483,7 @@ fn note_plan(report: &mut FileReport, plan: &Plan) {
             let (first, last) = r.span()?;
             Some(Hidden {
                 id: r.id,
+                subject: r.subject,
                 frames: (first, last),
                 seconds: (seconds(first), seconds(last)),
                 first_rect: r.keyframes.first()?.rect,

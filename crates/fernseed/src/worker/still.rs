@@ -141,6 +141,7 @@ pub(super) fn redactions(found: &[Detection], policy: &Policy, frame: u64) -> Ve
         .filter(|d| policy.hide.contains(&d.label))
         .map(|d| Redaction {
             id: 0,
+            subject: None,
             label: d.label,
             decision: Decision { action: Action::Hide, by: DecidedBy::Program },
             evidence: Some(Evidence {

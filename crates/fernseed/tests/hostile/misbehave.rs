@@ -124,6 +124,7 @@ fn redaction() -> Redaction {
     let rect = Rect::new(1.0, 1.0, 5.0, 5.0);
     Redaction {
         id: 1,
+        subject: None,
         label: Policy::default().hide[0],
         decision: Decision { action: Action::Hide, by: DecidedBy::Program },
         evidence: None,

@@ -27,7 +27,8 @@ const UNEVEN: f64 = 2.0;
 /// seen of it.
 const GROWTH: f32 = 1.25;
 
-/// The ways between pieces of chains, each as a track of its own.
+/// The ways between pieces of chains, each as a track of its own; its subject
+/// is the number of the piece it leads away from.
 pub(super) fn leaps(pieces: &[&[Link]], clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
     let mut pairs = Vec::new();
     for (i, from) in pieces.iter().enumerate() {
@@ -51,7 +52,7 @@ pub(super) fn leaps(pieces: &[&[Link]], clock: &Clock, settings: &TrackSettings)
         }
         (left[i], come[j]) = (true, true);
         if let (Some(a), Some(b)) = (pieces[i].last(), pieces[j].first()) {
-            out.push(way(a, b, clock));
+            out.push(way(i as u32, (a, b), clock));
         }
     }
     out
@@ -81,7 +82,7 @@ fn side(rect: Rect) -> f32 {
 }
 
 /// The track of a leap, from the last sight before to the first one after.
-fn way(a: &Link, b: &Link, clock: &Clock) -> Track {
+fn way(subject: u32, (a, b): (&Link, &Link), clock: &Clock) -> Track {
     let (from, to) = (a.detection.rect, b.detection.rect);
     let length = (b.seconds - a.seconds).max(1e-9);
     let slack = UNEVEN / (b.frame - a.frame).max(1) as f64;
@@ -101,6 +102,7 @@ fn way(a: &Link, b: &Link, clock: &Clock) -> Track {
     detectors.dedup();
     Track {
         label: a.detection.label,
+        subject,
         points,
         confidence: a.detection.confidence.min(b.detection.confidence),
         detectors,

@@ -142,6 +142,7 @@ pub(super) fn cover(main: &mut Track, link: &Link, path: &Path, clock: &Clock) -
     let (from, to) = (elsewhere.first()?.frame, elsewhere.last()?.frame);
     Some(Track {
         label: link.detection.label,
+        subject: main.subject,
         points: (from..=to).map(point).collect(),
         confidence: link.detection.confidence,
         detectors: vec![link.detection.source],
@@ -175,6 +176,7 @@ mod tests {
         let point = |frame| TrackPoint { frame, rect: at(500.0), seen: frame == 15 };
         let track = Track {
             label: Label::Face,
+            subject: 0,
             points: (10..=20).map(point).collect(),
             confidence: 0.9,
             detectors: vec![source],

@@ -22,6 +22,7 @@ pub(super) fn plan() -> Plan {
     let key = |frame, left| Keyframe { frame, rect: Rect::new(left, 3.5, left + 12.0, 20.0) };
     let redaction = |id, action| Redaction {
         id,
+        subject: None,
         label: policy.hide[0],
         decision: Decision { action, by: DecidedBy::Program },
         evidence: Some(Evidence {
