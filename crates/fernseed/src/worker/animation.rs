@@ -56,7 +56,10 @@ pub(super) fn scan(
     let (mut count, mut millis, mut last) = (0u64, 0i64, 0i64);
     // Animations are short: every frame is looked at like a photo.
     let eyes = Eyes {
-        whole: &|_, picture, _| work.finder.detect(picture, Effort::Still, settings.floor),
+        whole: &|_, picture, whole| {
+            let finder = work.finder.with_threads(whole.threads);
+            finder.detect(picture, Effort::Still, settings.floor)
+        },
         near: &|_, picture, places| work.finder.look_near(picture, places, settings.floor),
         recycle: &drop,
     };

@@ -182,6 +182,7 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
                 }
             };
             job.finder
+                .with_threads(job.threads)
                 .detect_ticking(&picture, effort, job.threshold, &tick)
                 .map_err(|e| Failure::new(FailureKind::Internal, e.to_string()))?
         };
@@ -299,8 +300,9 @@ fn audit_video(
     // Every frame is decoded and its masks checked; somebody looks a few
     // times a second. What lies under masks must not count.
     let eyes = Eyes {
-        whole: &|number, picture, how| {
-            let found = job.finder.look_at_frame(picture, how, settings.floor)?;
+        whole: &|number, picture, whole| {
+            let finder = job.finder.with_threads(whole.threads);
+            let found = finder.look_at_frame(picture, whole.look, settings.floor)?;
             let (hidden, kept) =
                 job.plan.map_or_else(Default::default, |p| (masks(p, number), p.kept_at(number)));
             let mut left = visible(found, &hidden, &kept);

@@ -9,7 +9,8 @@
 //! five, so there are more detectors than cores: while one waits for a slow
 //! neighbour, others look further ahead. No more than `threads` of them look
 //! at the same time ([`turns`]), those with the earliest stretches first.
-//! Results come back in order and feed the tracker. At most a few stretches
+//! Everybody waits for the look at the beginning of a shot, which is the
+//! closest one, so all threads share its work. Results come back in order and feed the tracker. At most a few stretches
 //! are in memory, whatever the length of the clip.
 
 mod turns;
@@ -46,10 +47,19 @@ pub(super) struct Held {
 /// What a look came to.
 pub(super) type Seen = Result<Vec<Detection>, DetectError>;
 
+/// A look at a whole frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whole {
+    /// How closely.
+    pub(super) look: VideoLook,
+    /// Threads that share the work.
+    pub(super) threads: usize,
+}
+
 /// Who looks, and how. Both get the number of the frame.
 pub(super) struct Eyes<'a> {
     /// Looks at a whole frame.
-    pub(super) whole: &'a (dyn Fn(u64, &Picture, VideoLook) -> Seen + Sync),
+    pub(super) whole: &'a (dyn Fn(u64, &Picture, Whole) -> Seen + Sync),
     /// Looks near some places of a frame.
     pub(super) near: &'a (dyn Fn(u64, &Picture, &[Place]) -> Seen + Sync),
     /// Takes pictures back.
@@ -157,6 +167,7 @@ pub(super) fn watch<E: Send>(
         ends: Mutex::default(),
         news: Condvar::new(),
         turns: Turns::new(threads),
+        threads: threads.max(1),
     };
     let (answers, answered) = channel::<Answer>();
     std::thread::scope(|scope| {
@@ -185,6 +196,8 @@ struct Desk {
     news: Condvar,
     /// Who may look.
     turns: Turns,
+    /// How many threads look at the same time.
+    threads: usize,
 }
 
 impl Desk {
@@ -249,8 +262,10 @@ fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings
     let Stretch { index, fresh, between: frames, end, how } = stretch;
     let promise = Promise { desk, index, kept: false };
     let whole = end.picture.as_ref().map(|picture| {
-        let _turn = desk.turns.take(index);
-        (eyes.whole)(end.number, picture, how)
+        let beginning = fresh || index == 0;
+        let _turn = if beginning { desk.turns.take_all(index) } else { desk.turns.take(index) };
+        let threads = if beginning { desk.threads } else { 1 };
+        (eyes.whole)(end.number, picture, Whole { look: how, threads })
     });
     let previous = match index.checked_sub(1) {
         Some(before) => desk.take(before),

@@ -102,8 +102,9 @@ fn plan_and_render(
     let policy = work.policy;
     let steps = AtomicU64::new(0);
     let tick = || work.outbox.tick(Phase::Scan, &steps);
+    let finder = work.finder.with_threads(work.output.threads);
     let look = |picture: &Picture, effort, floor| {
-        work.finder
+        finder
             .detect_ticking(picture, effort, floor, &tick)
             .map_err(|e| Failure::new(FailureKind::Internal, e.to_string()))
     };

@@ -26,13 +26,26 @@ const UNEVEN: f64 = 2.0;
 /// How much larger than at its ends a box is on the way, where nothing is
 /// seen of it.
 const GROWTH: f32 = 1.25;
+/// Between two sights that are further apart than this share of the larger
+/// side, or of which one is [`ALIKE`] times as large, a chain may have gone over
+/// from one subject to another.
+const JUMP: f32 = 0.75;
 
 /// The ways between pieces of chains, each as a track of its own; its subject
-/// is the number of the piece it leads away from.
+/// is the number of the piece it leads away from. Where a chain may have gone
+/// over from somebody (or a thing) to somebody else who leapt there, they are
+/// looked for as well.
 pub(super) fn leaps(pieces: &[&[Link]], clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
+    let pieces: Vec<(u32, &[Link])> = (0..)
+        .zip(pieces)
+        .flat_map(|(subject, links)| {
+            let parts = links.chunk_by(|a, b| !is_jump(a.detection.rect, b.detection.rect));
+            parts.map(move |part| (subject, part))
+        })
+        .collect();
     let mut pairs = Vec::new();
-    for (i, from) in pieces.iter().enumerate() {
-        for (j, to) in pieces.iter().enumerate() {
+    for (i, (_, from)) in pieces.iter().enumerate() {
+        for (j, (_, to)) in pieces.iter().enumerate() {
             if let (Some(a), Some(b)) = (from.last(), to.first())
                 && i != j
                 && from.len().min(to.len()) >= SUPPORT
@@ -51,8 +64,9 @@ pub(super) fn leaps(pieces: &[&[Link]], clock: &Clock, settings: &TrackSettings)
             continue;
         }
         (left[i], come[j]) = (true, true);
-        if let (Some(a), Some(b)) = (pieces[i].last(), pieces[j].first()) {
-            out.push(way(i as u32, (a, b), clock));
+        let ((subject, from), (_, to)) = (pieces[i], pieces[j]);
+        if let (Some(a), Some(b)) = (from.last(), to.first()) {
+            out.push(way(subject, (a, b), clock));
         }
     }
     out
@@ -70,11 +84,21 @@ fn leap(a: &Link, b: &Link, clock: &Clock, settings: &TrackSettings) -> Option<f
     if clock.shot_of(a.frame) != clock.shot_of(b.frame) {
         return None;
     }
-    let (from, to) = (a.detection.rect, b.detection.rect);
+    let (distance, ratio) = apart(a.detection.rect, b.detection.rect);
+    (ratio <= ALIKE && distance >= SHORTEST_WAY).then_some(distance)
+}
+
+/// How far apart two boxes are, in sides of the larger, and how many times as
+/// large as the other that is.
+fn apart(from: Rect, to: Rect) -> (f32, f32) {
     let (small, large) = (side(from).min(side(to)), side(from).max(side(to)));
     let ((x0, y0), (x1, y1)) = (from.centre(), to.centre());
-    let distance = (x0 - x1).hypot(y0 - y1) / large;
-    (large <= ALIKE * small && distance >= SHORTEST_WAY).then_some(distance)
+    ((x0 - x1).hypot(y0 - y1) / large, large / small)
+}
+
+fn is_jump(from: Rect, to: Rect) -> bool {
+    let (distance, ratio) = apart(from, to);
+    distance > JUMP || ratio > ALIKE
 }
 
 fn side(rect: Rect) -> f32 {
@@ -171,6 +195,21 @@ mod tests {
         none(&run(36..=60, 260.0, 80.0, 0.9), None); // near
         none(&run(36..=60, 1400.0, 80.0, 0.9), Some(34)); // another shot
         none(&run(31..=60, 1400.0, 80.0, 0.9), None); // no frame between
+    }
+
+    #[test]
+    fn who_leaps_into_the_chain_of_something_else_is_covered_on_the_way() {
+        let from = run(0..=30, 200.0, 80.0, 0.9);
+        // A lamp near where they come to, and they themselves from there on.
+        let mut other = run(0..=34, 1350.0, 110.0, 0.9);
+        other.extend(run(36..=60, 1450.0, 80.0, 0.9));
+        let mut clock = Clock::default();
+        (0..100u64).for_each(|f| clock.push(f as f64 / RATE, None));
+        let tracks = leaps(&[&other, &from], &clock, &TrackSettings::for_threshold(0.5));
+        assert_eq!(tracks.len(), 1);
+        assert_eq!(tracks[0].subject, 1);
+        let ends = (tracks[0].points[0].frame, tracks[0].points[6].frame);
+        assert_eq!(ends, (30, 36));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Who may look now: a counting semaphore that lets the earliest in first.
+//! Who may look now: a counting semaphore that lets the earliest in first, and
+//! from which one may take everything.
 
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,36 +11,51 @@ pub(super) struct Turns {
 }
 
 struct State {
+    all: usize,
     free: usize,
     /// Who waits, by their place in the clip.
     waiting: BTreeSet<u64>,
 }
 
-/// A turn that was taken; given back when it is dropped, after a panic too.
-pub(super) struct Turn<'a>(&'a Turns);
+/// Turns that were taken; given back when this is dropped, after a panic too.
+pub(super) struct Turn<'a> {
+    turns: &'a Turns,
+    taken: usize,
+}
 
 impl Turns {
     /// At least one turn.
     pub(super) fn new(turns: usize) -> Self {
-        let state = State { free: turns.max(1), waiting: BTreeSet::new() };
+        let all = turns.max(1);
+        let state = State { all, free: all, waiting: BTreeSet::new() };
         Self { state: Mutex::new(state), news: Condvar::new() }
     }
 
     /// Waits for a turn. Of all who wait the one with the lowest `place`
     /// goes first; a place must not wait twice at the same time.
     pub(super) fn take(&self, place: u64) -> Turn<'_> {
+        self.wait_for(place, 1)
+    }
+
+    /// The same for all turns there are: nobody else looks then.
+    pub(super) fn take_all(&self, place: u64) -> Turn<'_> {
+        let all = self.state().all;
+        self.wait_for(place, all)
+    }
+
+    fn wait_for(&self, place: u64, turns: usize) -> Turn<'_> {
         let mut state = self.state();
         state.waiting.insert(place);
-        while state.free == 0 || state.waiting.first() != Some(&place) {
+        while state.free < turns || state.waiting.first() != Some(&place) {
             state = self.news.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.waiting.remove(&place);
-        state.free -= 1;
+        state.free -= turns;
         // The next in line may have been woken before this one.
         if state.free > 0 {
             self.news.notify_all();
         }
-        Turn(self)
+        Turn { turns: self, taken: turns }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -49,8 +65,8 @@ impl Turns {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.state().free += 1;
-        self.0.news.notify_all();
+        self.turns.state().free += self.taken;
+        self.turns.news.notify_all();
     }
 }
 
@@ -79,6 +95,28 @@ mod tests {
         });
         assert_eq!(most.into_inner(), 2);
         assert_eq!(turns.state().free, 2);
+    }
+
+    #[test]
+    fn who_takes_all_is_alone() {
+        let turns = Turns::new(3);
+        let now = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for place in 0..6u64 {
+                let (turns, now) = (&turns, &now);
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        let alone = place.is_multiple_of(3);
+                        let _turn = if alone { turns.take_all(place) } else { turns.take(place) };
+                        let others = now.fetch_add(1, Ordering::SeqCst);
+                        std::thread::sleep(Duration::from_micros(50));
+                        assert!(!alone || (others == 0 && now.load(Ordering::SeqCst) == 1));
+                        now.fetch_sub(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(turns.state().free, 3);
     }
 
     #[test]

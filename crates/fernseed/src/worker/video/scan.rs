@@ -39,7 +39,10 @@ pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result
 
     let (free, reuse) = sync_channel::<Picture>(RETURNING);
     let eyes = Eyes {
-        whole: &|_, picture, how| work.finder.look_at_frame(picture, how, settings.floor),
+        whole: &|_, picture, whole| {
+            let finder = work.finder.with_threads(whole.threads);
+            finder.look_at_frame(picture, whole.look, settings.floor)
+        },
         // Where somebody is expected, less is enough to keep them in sight.
         near: &|_, picture, places| {
             let mut found = work.finder.look_near(picture, places, EXPECTED * settings.floor)?;
