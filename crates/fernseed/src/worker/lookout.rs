@@ -10,8 +10,9 @@
 //! neighbour, others look further ahead. No more than `threads` of them look
 //! at the same time ([`turns`]), those with the earliest stretches first.
 //! Everybody waits for the look at the beginning of a shot, which is the
-//! closest one, so all threads share its work. Results come back in order and feed the tracker. At most a few stretches
-//! are in memory, whatever the length of the clip.
+//! closest one, so all threads share its work. Results come back in order and
+//! feed the tracker. At most a few stretches are in memory, whatever the length
+//! of the clip.
 
 mod turns;
 
@@ -167,7 +168,6 @@ pub(super) fn watch<E: Send>(
         ends: Mutex::default(),
         news: Condvar::new(),
         turns: Turns::new(threads),
-        threads: threads.max(1),
     };
     let (answers, answered) = channel::<Answer>();
     std::thread::scope(|scope| {
@@ -196,8 +196,6 @@ struct Desk {
     news: Condvar,
     /// Who may look.
     turns: Turns,
-    /// How many threads look at the same time.
-    threads: usize,
 }
 
 impl Desk {
@@ -263,9 +261,8 @@ fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings
     let promise = Promise { desk, index, kept: false };
     let whole = end.picture.as_ref().map(|picture| {
         let beginning = fresh || index == 0;
-        let _turn = if beginning { desk.turns.take_all(index) } else { desk.turns.take(index) };
-        let threads = if beginning { desk.threads } else { 1 };
-        (eyes.whole)(end.number, picture, Whole { look: how, threads })
+        let turn = if beginning { desk.turns.take_all(index) } else { desk.turns.take(index) };
+        (eyes.whole)(end.number, picture, Whole { look: how, threads: turn.count() })
     });
     let previous = match index.checked_sub(1) {
         Some(before) => desk.take(before),

@@ -63,6 +63,13 @@ impl Turns {
     }
 }
 
+impl Turn<'_> {
+    /// How many were taken.
+    pub(super) fn count(&self) -> usize {
+        self.taken
+    }
+}
+
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.turns.state().free += self.taken;
