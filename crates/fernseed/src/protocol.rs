@@ -6,7 +6,7 @@
 
 use fernseed_core::Size;
 use fernseed_core::finding::Finding;
-use fernseed_core::plan::{KeptSpan, MediaKind, Plan, Redaction};
+use fernseed_core::plan::{FrameSpan, KeptSpan, MediaKind, Plan, Redaction};
 use fernseed_core::policy::Policy;
 use fernseed_sandbox::{Validate, attack::AttackResult};
 use fernseed_scrub::account::Structure;
@@ -182,6 +182,9 @@ pub enum Task {
         plan: Plan,
         /// How to write it.
         output: OutputOptions,
+        /// If an output is to be repaired, which comes as two more files: the
+        /// frames that change. The worker may carry over the others.
+        repair: Option<Vec<FrameSpan>>,
     },
     /// Attack a finished file.
     Audit {
@@ -278,6 +281,8 @@ pub enum FailureKind {
     OtherFormat,
     /// The plan does not belong to the file, or is not valid.
     Plan,
+    /// What was tried cannot be done for certain; the host tries a slower way.
+    StartOver,
     /// Reading or writing failed.
     Io,
     /// Our fault.

@@ -51,7 +51,10 @@ pub const fn hint(kind: FailureKind) -> &'static str {
         FailureKind::TooLarge => "; make it smaller first",
         FailureKind::NeedsReencoding => "; leave out --no-reencode",
         FailureKind::Plan => "; make a new plan with `fernseed scan`",
-        FailureKind::Io | FailureKind::Internal | FailureKind::OtherFormat => "",
+        FailureKind::Io
+        | FailureKind::Internal
+        | FailureKind::OtherFormat
+        | FailureKind::StartOver => "",
     }
 }
 

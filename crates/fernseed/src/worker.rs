@@ -112,11 +112,20 @@ fn perform(
             let work = probe::Work { finder, policy: &policy, output: &output, outbox };
             probe::scan(&work, file("its input")?)
         }
-        (Some(Role::Apply), Task::Apply { plan, output }) => {
+        (Some(Role::Apply), Task::Apply { plan, output, repair }) => {
             plan.check().map_err(|e| Failure::new(FailureKind::Plan, e.to_string()))?;
             let policy = plan.policy.clone();
             let work = probe::Work { finder, policy: &policy, output: &output, outbox };
-            probe::apply(&work, &plan, file("its input")?, file("its output")?)
+            let (input, out) = (file("its input")?, file("its output")?);
+            let earlier = match repair {
+                None => None,
+                Some(changed) => Some(video::Earlier {
+                    file: file("the output before")?,
+                    survey: file("the output before once more")?,
+                    changed,
+                }),
+            };
+            probe::apply(&work, &plan, input, out, earlier)
         }
         (Some(Role::Audit), Task::Audit { plan, with_original, threshold, threads }) => {
             let finished = file("the finished file")?;

@@ -10,11 +10,14 @@ use std::ffi::CStr;
 
 /// Threads of the encoder if the caller does not say: a constant, since the
 /// number may change the bytes an encoder makes. Each costs about 20 MB at
-/// 1080p.
-const THREADS: u32 = 3;
+/// 1080p. Beside a thread that looks ahead two are as fast as more.
+const THREADS: u32 = 2;
 /// Threads among which x264 splits each picture it looks ahead at: a constant
 /// too, since the borders between their parts show in its decisions.
 const LOOKAHEAD_THREADS: u32 = 2;
+/// Frames that x264's look-ahead may be ahead of its encoding threads; each
+/// costs 3 to 4 MB at 1080p.
+const SYNC_LOOKAHEAD: u32 = 5;
 /// Most seconds from one key frame to the next.
 const GOP_SECONDS: u32 = 4;
 /// Bits per second and channel of sound.
@@ -91,15 +94,14 @@ pub(super) fn video_encoder(
                 ("forced-idr", text("1")),
                 ("crf", format!("{:.2}", 51.0 - quality * 38.75)),
                 ("a53cc", text("0")),
-                // With a look-ahead thread of its own x264's bytes depend on
-                // which thread was faster; without one they do not, and 28 MB
-                // less are needed at 1080p. Looking ahead is more than half
-                // of the work at these presets, so that what is left to do it
-                // splits every picture among threads that it waits for.
+                // Looking ahead is more than half of the work at these presets:
+                // it has a thread of its own, which splits every picture among
+                // others. The bytes do not depend on how fast it is (the test
+                // `timing_does_not_show_in_the_bytes`).
                 (
                     "x264-params",
                     format!(
-                        "open-gop=0:{keys}:sliced-threads=0:sync-lookahead=0:\
+                        "open-gop=0:{keys}:sliced-threads=0:sync-lookahead={SYNC_LOOKAHEAD}:\
                          lookahead-threads={LOOKAHEAD_THREADS}{asm}"
                     ),
                 ),

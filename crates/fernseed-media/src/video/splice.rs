@@ -17,12 +17,17 @@
 //!
 //! What this costs: the carried groups keep the fingerprint of the source's
 //! encoder, and the original quality of whatever a detector has overlooked.
+//!
+//! A [`Renewal`] does the same with a finished file of our own, of which only
+//! some groups have to be made anew from the source; it costs nothing of that.
 
 mod reader;
+mod renewal;
 mod survey;
 mod verify;
 
 pub use reader::{SpliceReader, SpliceUnit};
+pub use renewal::Renewal;
 pub use survey::Survey;
 pub use verify::{Verified, verify};
 
@@ -106,6 +111,9 @@ pub enum Fallback {
     /// All 31 other numbers for a parameter set are taken.
     #[error("no number is free for a second parameter set")]
     SetId,
+    /// A finished file's times are not whole ticks of its source.
+    #[error("its times are not those of its source")]
+    Clock,
     /// A decoding pass met other frames than the packets promise.
     #[error("decoding did not give one sound frame for each packet")]
     Decoding,
@@ -127,7 +135,7 @@ pub enum SpliceError {
     Media(#[from] MediaError),
 }
 
-/// Which groups of a source are carried over; made by [`Survey::choose`].
+/// Which groups of a file are carried over; made by [`Survey::choose`].
 #[derive(Clone, Debug)]
 pub struct Splice {
     /// Times of all frames in order of presentation, in ticks.
@@ -139,6 +147,9 @@ pub struct Splice {
     source_pps: u32,
     /// Number of our own parameter sets.
     set_id: u32,
+    /// True if the carried groups are our own encoder's: then those that are
+    /// made anew are coded as all of a file is, with the same parameter sets.
+    ours: bool,
 }
 
 /// One closed group of pictures.
@@ -178,14 +189,25 @@ impl Splice {
     /// True if the frame (from 0, in order of presentation) is carried over.
     #[must_use]
     pub fn is_carried(&self, frame: usize) -> bool {
+        self.group_of(frame).is_some_and(|g| g.carried)
+    }
+
+    /// The group of a frame.
+    fn group_of(&self, frame: usize) -> Option<Group> {
         let index = self.groups.partition_point(|g| g.first + g.frames <= frame);
-        self.groups.get(index).is_some_and(|g| g.carried)
+        self.groups.get(index).copied()
     }
 
     /// Presentation times of all frames, in ticks.
     #[must_use]
     pub fn times(&self) -> &[i64] {
         &self.times
+    }
+
+    /// The splice if its carried groups come from an encoder that is not ours
+    /// and has to be told apart from it.
+    pub(super) fn foreign(&self) -> Option<&Self> {
+        (!self.ours).then_some(self)
     }
 
     /// True if a group begins at this time.

@@ -169,11 +169,13 @@ impl VideoWriter {
     /// source. The container is MP4, whatever `options` say.
     ///
     /// Frames and carried pictures are written in the order in which
-    /// [`super::splice::SpliceReader`] delivers them, all of them.
+    /// [`super::splice::SpliceReader`] or [`super::splice::Renewal`] delivers
+    /// them, all of them.
     ///
     /// # Errors
     /// As [`Self::create`]; also if the encoder is not x264, the only one
-    /// whose streams can be joined to others.
+    /// whose streams can be joined to others, or if the groups to be carried
+    /// are said to be our own and its parameter sets are others than theirs.
     pub fn create_spliced(
         file: File,
         options: SinkOptions,
@@ -193,7 +195,8 @@ impl VideoWriter {
         let (Some(width), Some(height)) = (side(coded.width), side(coded.height)) else {
             return Err(MediaError::TooLarge { width: coded.width, height: coded.height });
         };
-        let encoder = video_encoder(&options, coded, splice.as_ref())?;
+        let foreign = splice.as_ref().and_then(Splice::foreign);
+        let encoder = video_encoder(&options, coded, foreign)?;
         let sound = match &options.audio {
             Some(audio) => Some(sound_encoder(options.container, audio.channels)?),
             None => None,
@@ -206,13 +209,18 @@ impl VideoWriter {
             Container::Mp4 => {
                 let sets = ParameterSets::find(encoder.0.header())
                     .ok_or_else(|| encoder_error("the encoder gave no single parameter set"))?;
+                if splice.as_ref().is_some_and(|s| s.foreign().is_none() && *s.sets() != sets) {
+                    return Err(encoder_error(
+                        "the encoder's parameter sets are others than before",
+                    ));
+                }
                 let track = mp4::VideoTrack {
                     width,
                     height,
                     sample_aspect,
                     time_base,
                     colour,
-                    sets: splice.iter().map(|s| s.sets().clone()).chain([sets.clone()]).collect(),
+                    sets: foreign.iter().map(|s| s.sets().clone()).chain([sets.clone()]).collect(),
                 };
                 let audio = sound.as_ref().map(|s| mp4::AudioTrack {
                     channels: channels.into(),
@@ -275,10 +283,11 @@ impl VideoWriter {
             return Err(encoder_error("times must be positive and increase"));
         }
         self.announce(pts, duration)?;
-        let key = self.splice.as_ref().is_some_and(|s| s.begins_group(pts));
+        let foreign = self.splice.as_ref().and_then(Splice::foreign);
+        let key = foreign.is_some_and(|s| s.begins_group(pts));
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
-            none => none.insert(again(&self.options, self.splice.as_ref(), &self.muxer)?),
+            none => none.insert(again(&self.options, foreign, &self.muxer)?),
         };
         encoder.send_picture(picture.planes(), pts, key).map_err(MediaError::encoder)?;
         self.drain()

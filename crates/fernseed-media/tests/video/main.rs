@@ -12,3 +12,4 @@ mod references;
 mod sound;
 mod splice;
 mod support;
+mod timing;

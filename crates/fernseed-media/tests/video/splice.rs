@@ -2,6 +2,7 @@
 #![allow(clippy::single_range_in_vec_init, reason = "lists of ranges, some of them short")]
 
 mod fallback;
+mod renewal;
 
 use super::support::{Bench, assert_clean, assert_times, probe, times};
 use fernseed_core::Rect;

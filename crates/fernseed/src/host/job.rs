@@ -11,7 +11,7 @@ use crate::protocol::{
 use crate::report::{Dropped, FailureReport, FileReport, Hidden, Status};
 use crate::words;
 use fernseed_core::finding::{Finding, FindingCode, Severity, Verdict};
-use fernseed_core::plan::{Action, DecidedBy, Decision, MediaKind, Plan, Redaction};
+use fernseed_core::plan::{Action, DecidedBy, Decision, FrameSpan, MediaKind, Plan, Redaction};
 use fernseed_core::policy::{AudioPolicy, Policy};
 use fernseed_sandbox::WorkerLimits;
 use std::fs::File;
@@ -177,7 +177,7 @@ fn attempt(
             Ok(workers.run(Role::Scan, &[source.as_fd()], &task, limits(), listener)?)
         };
         let mut scanned = scan(output.clone());
-        if must_start_over(&scanned) {
+        if must_start_over(&scanned, None) {
             scanned = scan(careful(&output));
         }
         let mut said = scanned?;
@@ -192,12 +192,13 @@ fn attempt(
 
     let mut pending = PendingOutput::create(&input.target.folder)?;
     let mut guard = NameGuard { input, listener, taken: None, format: None };
-    let mut first = write(workers, &source, &pending, plan, settings, &output, &mut guard);
-    if must_start_over(&first) {
+    let job = Writing { workers, source: &source, settings };
+    let mut first = job.write(&pending, plan, None, &output, &mut guard);
+    if must_start_over(&first, plan) {
         // A damaged video. Both passes decode everything now, with one thread.
         output = careful(&output);
         pending = PendingOutput::create(&input.target.folder)?;
-        first = write(workers, &source, &pending, plan, settings, &output, &mut guard);
+        first = job.write(&pending, plan, None, &output, &mut guard);
     }
     if let Some(path) = guard.taken {
         return Err(PublishError::Exists(path).into());
@@ -219,9 +220,18 @@ fn attempt(
         }
         // The audit still sees somebody: hide them too and start over.
         check_authorship(&audited.missed)?;
-        plan.extend(std::mem::take(&mut audited.missed));
-        pending = PendingOutput::create(&input.target.folder)?;
-        write(workers, &source, &pending, Some(&plan), settings, &output, listener)?;
+        let missed = std::mem::take(&mut audited.missed);
+        let changed = spans(&missed);
+        plan.extend(missed);
+        let before = std::mem::replace(&mut pending, PendingOutput::create(&input.target.folder)?);
+        let earlier = Some((&before, changed));
+        let repaired = job.write(&pending, Some(&plan), earlier, &output, listener);
+        if must_start_over(&repaired, Some(&plan)) {
+            pending = PendingOutput::create(&input.target.folder)?;
+            job.write(&pending, Some(&plan), None, &output, listener)?;
+        } else {
+            repaired?;
+        }
         audited = audit(workers, &pending, &source, &plan, settings, listener)?;
     }
     report.findings.append(&mut audited.findings);
@@ -290,25 +300,50 @@ fn audit(
     Ok(workers.run(Role::Audit, &files, &task, limits(), listener)?)
 }
 
-/// Has a worker make and write the output, by a plan if there is one.
-fn write(
-    workers: &Workers,
-    source: &File,
-    pending: &PendingOutput,
-    plan: Option<&Plan>,
-    settings: &Settings,
-    output: &OutputOptions,
-    listener: &mut dyn Listener,
-) -> Result<Said, Stop> {
-    let output = output.clone();
-    let files = [source.as_fd(), pending.file().as_fd(), source.as_fd(), source.as_fd()];
-    let (role, task, files) = match plan {
-        None => {
-            (Role::Redact, Task::Redact { policy: settings.policy.clone(), output }, &files[..])
-        }
-        Some(plan) => (Role::Apply, Task::Apply { plan: plan.clone(), output }, &files[..2]),
-    };
-    Ok(workers.run(role, files, &task, writing_limits(source)?, listener)?)
+/// What is the same for all attempts to write one file's output.
+struct Writing<'a> {
+    workers: &'a Workers,
+    source: &'a File,
+    settings: &'a Settings,
+}
+
+impl Writing<'_> {
+    /// Has a worker make and write the output, by a plan if there is one; if it
+    /// repairs an `earlier` one, with the frames that change.
+    fn write(
+        &self,
+        pending: &PendingOutput,
+        plan: Option<&Plan>,
+        earlier: Option<(&PendingOutput, Vec<FrameSpan>)>,
+        output: &OutputOptions,
+        listener: &mut dyn Listener,
+    ) -> Result<Said, Stop> {
+        let Self { workers, source, settings } = *self;
+        let output = output.clone();
+        let limits = writing_limits(source)?;
+        let Some(plan) = plan else {
+            let files = [source.as_fd(), pending.file().as_fd(), source.as_fd(), source.as_fd()];
+            let task = Task::Redact { policy: settings.policy.clone(), output };
+            return Ok(workers.run(Role::Redact, &files, &task, limits, listener)?);
+        };
+        let mut files = vec![source.as_fd(), pending.file().as_fd()];
+        let plan = plan.clone();
+        let Some((before, changed)) = earlier else {
+            let task = Task::Apply { plan, output, repair: None };
+            return Ok(workers.run(Role::Apply, &files, &task, limits, listener)?);
+        };
+        let reopen = || before.reopen_read_only().map_err(OpenError::System);
+        let (finished, survey) = (reopen()?, reopen()?);
+        files.extend([finished.as_fd(), survey.as_fd()]);
+        let task = Task::Apply { plan, output, repair: Some(changed) };
+        Ok(workers.run(Role::Apply, &files, &task, limits, listener)?)
+    }
+}
+
+/// The frames of redactions.
+fn spans(redactions: &[Redaction]) -> Vec<FrameSpan> {
+    let span = |r: &Redaction| r.span().map(|(first, last)| FrameSpan { first, last });
+    redactions.iter().filter_map(span).collect()
 }
 
 /// Options for damaged videos: nothing is left out or carried over, and what is
@@ -317,11 +352,13 @@ fn careful(output: &OutputOptions) -> OutputOptions {
     OutputOptions { every_frame: true, one_decoder: true, keep_untouched: false, ..output.clone() }
 }
 
-/// True if a plan did not fit what the pass that writes met, or a decoder of
-/// several threads may have missed what is damaged.
-fn must_start_over(said: &Result<Said, Stop>) -> bool {
-    let plan = FailureKind::Plan;
-    matches!(said, Err(Stop::Worker(WorkerError::Failed(failure))) if failure.kind == plan)
+/// True if a worker asked for a slower way (a decoder of several threads may
+/// have missed what is damaged, or carrying over was given up), or its own plan
+/// did not fit what the pass that writes met. Of a `given` plan the latter says
+/// that it was made for another file.
+fn must_start_over(said: &Result<Said, Stop>, given: Option<&Plan>) -> bool {
+    let Err(Stop::Worker(WorkerError::Failed(failure))) = said else { return false };
+    failure.kind == FailureKind::StartOver || (failure.kind == FailureKind::Plan && given.is_none())
 }
 
 /// Stops the worker before the work if the output's name is taken.

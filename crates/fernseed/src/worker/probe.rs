@@ -57,7 +57,7 @@ pub(super) fn redact(work: &Work<'_>, handles: Handles) -> Result<(), Failure> {
             if work.output.keep_untouched {
                 video::keep_untouched(work, &scanned, once_more, again, out)
             } else {
-                video::apply(work, &scanned.plan, again, out)
+                video::apply(work, &scanned.plan, again, out, None)
             }
         }
     }
@@ -75,7 +75,13 @@ pub(super) fn scan(work: &Work<'_>, input: File) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn apply(work: &Work<'_>, plan: &Plan, input: File, out: File) -> Result<(), Failure> {
+pub(super) fn apply(
+    work: &Work<'_>,
+    plan: &Plan,
+    input: File,
+    out: File,
+    earlier: Option<video::Earlier>,
+) -> Result<(), Failure> {
     match (open(work, input)?, plan.source.kind) {
         (Source::Stills(bytes), kind) => match (decode(work, &bytes)?, kind) {
             ((one, StillFrames::One(picture)), MediaKind::Still) => {
@@ -87,7 +93,7 @@ pub(super) fn apply(work: &Work<'_>, plan: &Plan, input: File, out: File) -> Res
             }
             _ => Err(changed()),
         },
-        (Source::Video(file), MediaKind::Video) => video::apply(work, plan, file, out),
+        (Source::Video(file), MediaKind::Video) => video::apply(work, plan, file, out, earlier),
         (Source::Video(_), _) => Err(changed()),
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn run(work: &Work<'_>, input: File, again: File, out: File) -> Resul
         },
         Source::Video(file) => {
             let plan = video_plan(work, file)?;
-            video::apply(work, &plan, again, out)
+            video::apply(work, &plan, again, out, None)
         }
     }
 }

@@ -6,10 +6,12 @@
 
 mod apply;
 mod keep;
+mod renew;
 mod scan;
 
 pub(super) use apply::apply;
 pub(super) use keep::keep_untouched;
+pub(super) use renew::Earlier;
 pub(super) use scan::scan;
 
 use super::cadence::FINDING;
@@ -39,7 +41,7 @@ fn sure(report: &ReadReport, output: &OutputOptions) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(
-        FailureKind::Plan,
+        FailureKind::StartOver,
         "parts of the video are damaged, and which is not certain with several decoder threads",
     ))
 }

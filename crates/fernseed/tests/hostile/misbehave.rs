@@ -42,7 +42,7 @@ const PATIENCE: Patience = Patience {
 };
 
 /// What a worker does; `true` if the file may be published all the same.
-const ACTS: [(&str, bool); 32] = [
+const ACTS: [(&str, bool); 34] = [
     ("honest", true),
     ("exits-early", false),
     ("aborts", false),
@@ -75,6 +75,8 @@ const ACTS: [(&str, bool); 32] = [
     ("audit-dies", false),
     ("audit-misses-for-ever", false),
     ("audit-control-characters", false),
+    ("repair-is-given-up", true),
+    ("starts-over-for-ever", false),
 ];
 
 /// The worker's side: never returns a panic, since that would be one more
@@ -89,8 +91,15 @@ pub(crate) fn worker(_: &(), context: WorkerContext) -> i32 {
         std::thread::sleep(Duration::from_secs(3600));
         return 0;
     }
+    if orders == "repair-is-given-up" && matches!(task, Task::Apply { repair: Some(_), .. }) {
+        let done = give_up_repair(&mut files, &mut control);
+        return done.unwrap_or(9);
+    }
     let done = match (task, files.get_mut(usize::from(!auditing))) {
-        (Task::Audit { .. }, _) => audit(&orders, &mut files, &mut control),
+        (Task::Audit { plan, .. }, _) => {
+            let repaired = plan.is_some_and(|p| p.redactions.len() > 1);
+            audit(&orders, repaired, &mut files, &mut control)
+        }
         (_, Some(out)) => write(&orders, out, &mut control),
         _ => None,
     };
@@ -141,6 +150,20 @@ fn finding() -> Finding {
     Finding::new(FindingCode::StillVisible, Severity::Doubt, "\u{1b}]0;owned\u{7}\u{202e}")
 }
 
+/// A worker that should repair an output and cannot. It must not be able to
+/// change the output before.
+fn give_up_repair(files: &mut [File], control: &mut Control) -> Option<i32> {
+    let [_input, _out, before, survey] = files else { return None };
+    if before.write_all(b"x").is_ok() || survey.write_all(b"x").is_ok() {
+        return Some(3);
+    }
+    let mut bytes = Vec::new();
+    before.read_to_end(&mut bytes).ok()?;
+    let kind = if bytes == HONEST { FailureKind::StartOver } else { FailureKind::Damaged };
+    control.send(&Event::Failed(Failure::new(kind, "not this way"))).ok()?;
+    Some(0)
+}
+
 /// What a worker that should write does; `None` where the host is gone.
 fn write(orders: &str, out: &mut File, control: &mut Control) -> Option<i32> {
     let long = Duration::from_secs(3600);
@@ -188,6 +211,11 @@ fn write(orders: &str, out: &mut File, control: &mut Control) -> Option<i32> {
         "control-characters" => {
             let message = "\u{1b}[2J\u{1b}]0;owned\u{7}\r\nerror: not from us\u{202e}".to_owned();
             control.send(&Event::Failed(Failure::new(FailureKind::Damaged, message))).ok()?;
+        }
+        "starts-over-for-ever" => {
+            let failure = Failure::new(FailureKind::StartOver, "not this way");
+            control.send(&Event::Failed(failure)).ok()?;
+            return Some(0);
         }
         "allocates" => {
             // Reserved, hardly touched: the limit is on address space.
@@ -252,13 +280,16 @@ fn count(control: &mut Control, said: fn(u64) -> (Phase, u64)) -> Option<()> {
 }
 
 /// What an auditing worker does. It finds everything that is not [`HONEST`].
-fn audit(orders: &str, files: &mut [File], control: &mut Control) -> Option<i32> {
+fn audit(orders: &str, repaired: bool, files: &mut [File], control: &mut Control) -> Option<i32> {
     match orders {
         "audit-dies" => std::process::abort(),
         "audit-counts-for-ever" => count(control, |n| (Phase::Audit, n))?,
         "audit-misses-for-ever" => {
             control.send(&Event::Missed(vec![redaction()])).ok()?;
             control.send(&Event::Findings(vec![finding()])).ok()?;
+        }
+        "repair-is-given-up" if !repaired => {
+            control.send(&Event::Missed(vec![redaction()])).ok()?;
         }
         "audit-control-characters" => control.send(&Event::Findings(vec![finding()])).ok()?,
         _ => {}
@@ -342,7 +373,8 @@ fn misbehaves() {
             assert_eq!(std::fs::read(path).unwrap(), HONEST, "{name}");
         }
     }
-    assert_eq!(published, ACTS.len() + 2, "an honest file was not published");
+    let may = ACTS.iter().filter(|(_, may_be_published)| *may_be_published).count();
+    assert_eq!(published, ACTS.len() + may, "an honest file was not published");
     let held = std::fs::read_dir(&out).unwrap().count() - published;
     // Held for a person, never under the final name: review and misses.
     assert_eq!(held, 3, "held or left over: {held}");

@@ -5,8 +5,8 @@ use super::super::reader::open_sound;
 use super::super::shape::Shaper;
 use super::super::sound::SoundIn;
 use super::super::{AudioInfo, MediaError, OpenOptions, Unit, VideoFrame, colour};
-use super::survey::{self, Head};
-use super::{Carried, Fallback, Splice, SpliceError};
+use super::survey::{self, CodedPicture, Head};
+use super::{Carried, Fallback, Group, Splice, SpliceError};
 use crate::ffi::{DecodeOptions, Decoder, Demuxer, Frame, FrameFormat, Packet, Received};
 use fernseed_core::sound::SampleBlock;
 use fernseed_core::{Orientation, Picture, Size};
@@ -209,31 +209,12 @@ impl SpliceReader {
             return Ok(None);
         }
         self.held = false;
-        let first = self.next_packet == group.first;
-        let times = self.splice.times.get(group.range()).unwrap_or_default();
-        let pts = self.packet.pts().ok_or(Fallback::Times)?;
-        let odd = self.packet.is_discarded()
-            || self.packet.is_corrupt()
-            || self.packet.is_encrypted()
-            || self.packet.has_new_header()
-            || times.binary_search(&pts).is_err();
-        let picture = self.head.picture(self.packet.data())?;
-        if odd || picture.idr != first {
-            return Err(Fallback::Damaged.into());
-        }
+        let place = Place { splice: &self.splice, group, packet: self.next_packet };
+        let picture = place.check(&self.head, &self.packet)?;
         self.next_packet += 1;
         if group.carried {
             self.next_frame = self.next_packet;
-            let mut data = Vec::new();
-            let mut units = Vec::with_capacity(picture.slices.len());
-            for slice in picture.slices {
-                let bytes = self.packet.data().get(slice).ok_or(Fallback::Damaged)?;
-                units.push(data.len()..data.len() + bytes.len());
-                data.extend_from_slice(bytes);
-            }
-            let times = if first { times.to_vec() } else { Vec::new() };
-            let duration = self.packet.duration();
-            let carried = Carried { data, units, pts, duration, key: first, times };
+            let carried = place.carry(&self.packet, picture)?;
             return Ok(Some(SpliceUnit::Carried(carried)));
         }
         self.decoding = true;
@@ -278,5 +259,58 @@ impl SpliceReader {
         let picture = shaper.shape(&self.frame)?;
         let (duration, damaged) = (self.frame.duration(), self.frame.is_damaged());
         Ok(SpliceUnit::Frame(number as u64, VideoFrame { picture, pts, duration, damaged }))
+    }
+}
+
+/// Where in a splice a packet of the video is.
+pub(super) struct Place<'a> {
+    pub(super) splice: &'a Splice,
+    /// The group it belongs to.
+    pub(super) group: Group,
+    /// Its number, from 0, in order of decoding.
+    pub(super) packet: usize,
+}
+
+impl Place<'_> {
+    /// Checks that a packet is the one that the survey saw here.
+    pub(super) fn check(&self, head: &Head, packet: &Packet) -> Result<CodedPicture, Fallback> {
+        let pts = packet.pts().ok_or(Fallback::Times)?;
+        let odd = packet.is_discarded()
+            || packet.is_corrupt()
+            || packet.is_encrypted()
+            || packet.has_new_header()
+            || self.times().binary_search(&pts).is_err();
+        let picture = head.picture(packet.data())?;
+        if odd || picture.idr != self.is_first() {
+            return Err(Fallback::Damaged);
+        }
+        Ok(picture)
+    }
+
+    /// Takes a packet's picture as it is coded, slices only.
+    pub(super) fn carry(
+        &self,
+        packet: &Packet,
+        picture: CodedPicture,
+    ) -> Result<Carried, Fallback> {
+        let mut data = Vec::new();
+        let mut units = Vec::with_capacity(picture.slices.len());
+        for slice in picture.slices {
+            let bytes = packet.data().get(slice).ok_or(Fallback::Damaged)?;
+            units.push(data.len()..data.len() + bytes.len());
+            data.extend_from_slice(bytes);
+        }
+        let key = self.is_first();
+        let times = if key { self.times().to_vec() } else { Vec::new() };
+        let pts = packet.pts().ok_or(Fallback::Times)?;
+        Ok(Carried { data, units, pts, duration: packet.duration(), key, times })
+    }
+
+    const fn is_first(&self) -> bool {
+        self.packet == self.group.first
+    }
+
+    fn times(&self) -> &[i64] {
+        self.splice.times.get(self.group.range()).unwrap_or_default()
     }
 }

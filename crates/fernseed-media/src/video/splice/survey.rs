@@ -216,7 +216,7 @@ impl Survey {
     /// A [`Fallback`] if pictures would not stay as they are, if that pass
     /// met anything odd, or if no group is left to carry.
     pub fn choose(
-        mut self,
+        self,
         info: &VideoInfo,
         report: &ReadReport,
         hidden: &dyn Fn(usize) -> bool,
@@ -235,8 +235,21 @@ impl Survey {
         if !sound {
             return Err(Fallback::Decoding);
         }
+        self.carry_all_but(hidden)
+    }
+
+    /// Decides which groups of a file of our own writer are carried: all
+    /// without a frame (as in [`Self::choose`]) that has changed.
+    ///
+    /// # Errors
+    /// [`Fallback::NothingToCarry`].
+    pub(super) fn renew(self, changed: &dyn Fn(usize) -> bool) -> Result<Splice, Fallback> {
+        Ok(Splice { ours: true, ..self.carry_all_but(changed)? })
+    }
+
+    fn carry_all_but(mut self, anew: &dyn Fn(usize) -> bool) -> Result<Splice, Fallback> {
         for group in &mut self.groups {
-            group.carried = !group.range().any(hidden);
+            group.carried = !group.range().any(anew);
         }
         // Neighbouring IDR pictures must differ in a number that only their
         // encoder can choose, so no border between coded anew and carried
@@ -258,6 +271,7 @@ impl Survey {
             sps: self.head.sps,
             source_pps: self.head.pps.id,
             set_id: self.head.set_id,
+            ours: false,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The second pass: what the plan names is destroyed, and the output written.
 
+use super::renew::{Earlier, open_renewal, start_over};
 use super::{Pass, Shown, SoundSink, decoder_threads, failure, sure};
 use crate::protocol::{Failure, FailureKind, OutputFormat, Phase, VIDEO_QUALITY};
 use crate::worker::probe::{Work, announce};
@@ -10,6 +11,7 @@ use fernseed_core::plan::{MediaKind, Plan, TimelineDigest};
 use fernseed_core::policy::AudioPolicy;
 use fernseed_core::render::{Redacted, Renderer};
 use fernseed_core::sound::{KeepVoices, SampleBlock, SoundStage};
+use fernseed_media::video::splice::{Carried, Renewal};
 use fernseed_media::video::{Container, MediaError, SinkOptions, VideoWriter};
 use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -20,15 +22,19 @@ const ENCODE_QUEUE: usize = 4;
 /// What goes to the encoder thread.
 enum Piece {
     Frame(Redacted<Picture>, i64, i64),
+    /// A picture of the file that is repaired, as it is coded there.
+    Carried(Carried),
     Sound(Redacted<SampleBlock>),
 }
 
-/// Destroys what the plan names and writes the output.
+/// Destroys what the plan names and writes the output. What has not changed
+/// since an `earlier` output is carried over from it where that is possible.
 pub(in crate::worker) fn apply(
     work: &Work<'_>,
     plan: &Plan,
     file: File,
     out: File,
+    earlier: Option<Earlier>,
 ) -> Result<(), Failure> {
     let (pieces, queue) = sync_channel::<Piece>(ENCODE_QUEUE);
     let keep = plan.policy.audio == AudioPolicy::Keep;
@@ -53,7 +59,14 @@ pub(in crate::worker) fn apply(
         audio: if keep { info.audio.clone() } else { None },
         ..SinkOptions::new(container, &info)
     };
-    let mut writer = VideoWriter::create(out, options).map_err(failure)?;
+    let mut renewal = earlier
+        .filter(|_| container == Container::Mp4)
+        .and_then(|earlier| open_renewal(earlier, info.time_base));
+    let mut writer = match &renewal {
+        None => VideoWriter::create(out, options).map_err(failure)?,
+        Some(renewal) => VideoWriter::create_spliced(out, options, renewal.splice())
+            .map_err(|e| start_over(&e.to_string()))?,
+    };
     let (free, reuse) = sync_channel::<Picture>(ENCODE_QUEUE);
     std::thread::scope(|scope| {
         let encoder = scope.spawn(move || -> Result<u64, MediaError> {
@@ -64,12 +77,14 @@ pub(in crate::worker) fn apply(
                         // If there is no room for it, its memory is freed.
                         drop(free.try_send(picture.into_inner()));
                     }
+                    Piece::Carried(picture) => writer.write_carried(&picture)?,
                     Piece::Sound(block) => writer.write_sound(&block)?,
                 }
             }
             Ok(writer.finish()?.frames)
         });
-        let rendered = render_all(work, plan, &mut shown, &pieces, &reuse);
+        let belt = Belt { pieces: &pieces, reuse: &reuse };
+        let rendered = render_all(work, plan, &mut shown, renewal.as_mut(), &belt);
         // Ends the encoder's queue: the last two senders go with the reader
         // and the sound stage it feeds.
         drop(pieces);
@@ -91,13 +106,28 @@ pub(in crate::worker) fn apply(
     })
 }
 
-/// Renders every shown frame and hands it to the encoder; returns how many.
+/// The way to the encoder, and back.
+struct Belt<'a> {
+    pieces: &'a SyncSender<Piece>,
+    reuse: &'a Receiver<Picture>,
+}
+
+impl Belt<'_> {
+    /// False if the encoder is gone; it knows why.
+    fn put(&self, piece: Piece) -> bool {
+        self.pieces.send(piece).is_ok()
+    }
+}
+
+/// Renders every shown frame and hands it to the encoder; returns how many
+/// went there. Of groups of pictures that `renewal` carries over, the frames
+/// are decoded for the sake of others only.
 fn render_all(
     work: &Work<'_>,
     plan: &Plan,
     shown: &mut Shown,
-    pieces: &SyncSender<Piece>,
-    reuse: &Receiver<Picture>,
+    mut renewal: Option<&mut Renewal>,
+    belt: &Belt<'_>,
 ) -> Result<u64, Failure> {
     let mut renderer = Renderer::new(&plan.policy);
     let mut timeline = TimelineDigest::default();
@@ -116,19 +146,33 @@ fn render_all(
                 "the plan was made for another file: the size of the picture differs",
             ));
         }
-        let planned = plan.is_blanked(number);
-        let redacted = if frame.damaged || planned {
-            unplanned += u64::from(!planned);
-            renderer.blank(size, format)
-        } else {
-            renderer.render(picture, &masks(plan, number))
-        };
-        if pieces.send(Piece::Frame(redacted, pts, frame.duration)).is_err() {
-            // The encoder knows why.
-            return Ok(count);
-        }
-        while let Ok(picture) = reuse.try_recv() {
+        let carried = renewal.as_deref_mut().filter(|r| r.splice().is_carried(number as usize));
+        if let Some(renewal) = carried {
             shown.recycle(picture);
+            if renewal.begins_carried(number as usize) {
+                let first = number as usize;
+                let next =
+                    |r: &mut Renewal| r.next_carried(first).map_err(|e| start_over(&e.to_string()));
+                while let Some(picture) = next(renewal)? {
+                    if !belt.put(Piece::Carried(picture)) {
+                        return Ok(count);
+                    }
+                }
+            }
+        } else {
+            let planned = plan.is_blanked(number);
+            let redacted = if frame.damaged || planned {
+                unplanned += u64::from(!planned);
+                renderer.blank(size, format)
+            } else {
+                renderer.render(picture, &masks(plan, number))
+            };
+            if !belt.put(Piece::Frame(redacted, pts, frame.duration)) {
+                return Ok(count);
+            }
+            while let Ok(picture) = belt.reuse.try_recv() {
+                shown.recycle(picture);
+            }
         }
         work.outbox.progress(Phase::Write, count, Some(plan.source.frames))?;
     }

@@ -5,9 +5,10 @@
 //! everything anew: before, by taking the usual way; while, by failing in a
 //! manner that makes the host start over without the wish.
 
+use super::renew::start_over;
 use super::scan::Scanned;
 use super::{apply, failure};
-use crate::protocol::{Failure, FailureKind, OutputFormat, Phase, VIDEO_QUALITY};
+use crate::protocol::{Failure, OutputFormat, Phase, VIDEO_QUALITY};
 use crate::worker::probe::Work;
 use crate::worker::still::masks;
 use fernseed_core::finding::{Finding, FindingCode, Severity};
@@ -45,7 +46,7 @@ pub(in crate::worker) fn keep_untouched(
         }
         Err(Refusal::Because(why)) => {
             note(work, format!("Everything was encoded anew: {why}."))?;
-            apply(work, plan, again, out)
+            apply(work, plan, again, out, None)
         }
         Err(Refusal::Failed(failure)) => Err(failure),
     }
@@ -87,11 +88,6 @@ fn choose(work: &Work<'_>, scanned: &Scanned, file: File) -> Result<Splice, Refu
         return because("its frames cannot be counted with certainty");
     }
     Ok(splice)
-}
-
-/// Makes the host start over without carrying anything over.
-fn start_over(why: &str) -> Failure {
-    Failure::new(FailureKind::Plan, format!("carrying over was given up: {why}"))
 }
 
 fn write(
