@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("survey and analysis: {:.2} s", cpu());
     let begin = cpu();
-    let splice = survey.choose(reader.info(), &reader.report(), &hidden)?;
+    let splice = survey.choose(reader.info(), &reader.report(), &mut |frame| hidden(frame))?;
     println!("groups carried: {:?}", splice.groups());
     let options = SinkOptions { audio: None, ..SinkOptions::new(Container::Mp4, reader.info()) };
     drop(reader);

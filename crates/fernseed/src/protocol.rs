@@ -1,12 +1,18 @@
 //! What host and worker say to each other.
 //!
-//! The host sends one [`Task`]; the worker answers with [`Event`]s and ends
-//! with [`Event::Done`] or [`Event::Failed`]. Every event is hostile until
-//! its `validate` has passed: a worker has read the file.
+//! The host sends one [`Task`] and, where that holds a plan, the plan's
+//! redactions as `Option<RedactionPart>`s, the last of them `None`; the worker
+//! answers with [`Event`]s and ends with [`Event::Done`] or [`Event::Failed`].
+//! Every event is hostile until its `validate` has passed: a worker has read
+//! the file.
+
+mod parts;
+
+pub use parts::{MAX_PARTS, PART_KEYFRAMES, Parts, RedactionPart, join, split};
 
 use fernseed_core::Size;
 use fernseed_core::finding::Finding;
-use fernseed_core::plan::{FrameSpan, KeptSpan, MediaKind, Plan, Redaction};
+use fernseed_core::plan::{FrameSpan, KeptSpan, MediaKind, Plan};
 use fernseed_core::policy::Policy;
 use fernseed_sandbox::{Validate, attack::AttackResult};
 use fernseed_scrub::account::Structure;
@@ -336,10 +342,12 @@ pub enum Event {
     Inventory(Inventory),
     /// Something noticed.
     Findings(Vec<Finding>),
-    /// What is destroyed.
+    /// What is destroyed, its redactions left out.
     Plan(Box<Plan>),
+    /// Redactions of the plan.
+    Hidden(RedactionPart),
     /// People the audit still sees, as redactions that would hide them.
-    Missed(Vec<Redaction>),
+    Missed(RedactionPart),
     /// What the bytes of an audited file belong to.
     Account(Contents),
     /// What a stripped file is.
@@ -356,6 +364,16 @@ pub enum Event {
     Failed(Failure),
 }
 
+impl Task {
+    /// The plan that the task is about.
+    pub fn plan_mut(&mut self) -> Option<&mut Plan> {
+        match self {
+            Self::Apply { plan, .. } | Self::Audit { plan: Some(plan), .. } => Some(plan),
+            _ => None,
+        }
+    }
+}
+
 impl Validate for Event {
     type Error = String;
 
@@ -364,19 +382,13 @@ impl Validate for Event {
             if n > MAX_LIST { Err(format!("{n} {what} in one message")) } else { Ok(()) }
         };
         match self {
-            Self::Plan(plan) => plan.check().map_err(|e| e.to_string()),
-            Self::Missed(redactions) => {
-                bounded(redactions.len(), "redactions")?;
-                if redactions.iter().any(|r| {
-                    r.keyframes.is_empty()
-                        || r.keyframes.windows(2).any(|w| w[0].frame >= w[1].frame)
-                        || !r.keyframes.iter().all(|k| k.rect.is_proper())
-                        || r.evidence.as_ref().is_some_and(|e| !e.confidence.is_finite())
-                }) {
-                    return Err("a redaction without proper keyframes".to_owned());
+            Self::Plan(plan) => {
+                if !plan.redactions.is_empty() {
+                    return Err("a plan that is not in parts".to_owned());
                 }
-                Ok(())
+                plan.check().map_err(|e| e.to_string())
             }
+            Self::Hidden(part) | Self::Missed(part) => part.check(),
             Self::Findings(list) => {
                 bounded(list.len(), "findings")?;
                 let real = |finding: &Finding| finding.place.is_real();

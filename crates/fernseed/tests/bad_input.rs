@@ -490,3 +490,48 @@ fn outputs_are_not_inputs() {
     let wanted = ["in", "in/a.png", "in/a.redacted.png", "in/b.redacted.png"];
     assert_eq!(bench.names().into_iter().collect::<Vec<_>>(), wanted);
 }
+
+/// A plan of hours with many people in them is longer than any one message
+/// between host and worker may be.
+#[test]
+fn a_plan_longer_than_any_message_is_applied() {
+    let Some(clip) =
+        media::make("short.mp4", "ffmpeg -f lavfi -i testsrc2=s=96x64:r=10:d=1 {out}", &[])
+    else {
+        return;
+    };
+    let bench = Bench::with(&clip, "clip.mp4");
+    bench.fernseed("scan clip.mp4 -o plan.json").expect(0);
+    let mut plan = bench.json("plan.json");
+    assert_eq!(plan["redactions"], serde_json::json!([]));
+    let rect = |left: u64| {
+        let left = left as f32 + 0.123_456_7;
+        serde_json::json!({"left": left, "top": 8.765_432, "right": left + 20.3, "bottom": 40.2})
+    };
+    // One of them inside the clip, the others of hours that it does not have.
+    let redaction = |id: u64| {
+        let first = if id == 7 { 0 } else { 100_000 * id };
+        let keyframes: Vec<_> = (0..20_000)
+            .map(|n| serde_json::json!({"frame": first + n, "rect": rect(n % 50)}))
+            .collect();
+        let decision = serde_json::json!({"action": "hide", "by": "person"});
+        let (label, none) = ("face", serde_json::Value::Null);
+        serde_json::json!({
+            "id": id, "label": label, "decision": decision, "evidence": none, "keyframes": keyframes
+        })
+    };
+    plan["redactions"] = (1..=50).map(redaction).collect();
+    plan["reviewed"] = true.into();
+    plan["policy"]["fill"] = judge::FILL.to_vec().into();
+    let text = serde_json::to_string(&plan).unwrap();
+    assert!(text.len() > fernseed_sandbox::MAX_PLAN_MESSAGE, "{} bytes", text.len());
+    bench.write("long.json", text.as_bytes());
+    bench.fernseed("apply long.json clip.mp4 -o out.mp4").expect(0);
+    let frames = judge::frames(&bench.path("out.mp4"));
+    assert_eq!(frames.len(), 10);
+    for (number, frame) in frames.iter().enumerate() {
+        let middle = (number + 10, 24);
+        assert!(frame.distance_from_fill(middle) < 40, "frame {number}");
+        assert!(frame.distance_from_fill((85, 24)) > 40, "frame {number}");
+    }
+}

@@ -152,6 +152,8 @@ impl Past {
                 break;
             }
         }
+        // They are kept until the end of the clip.
+        steps.shrink_to_fit();
         (!steps.is_empty()).then_some(Path { link: at, forwards: false, steps })
     }
 }
@@ -163,6 +165,9 @@ impl Paths {
     pub(super) fn go_on(&mut self, links: &[Link], past: &Past) {
         let (Some(last), Some(now)) = (links.last(), past.frames.back()) else { return };
         if last.frame == now.frame {
+            if let Some(path) = self.all.last_mut() {
+                path.steps.shrink_to_fit();
+            }
             self.all.extend((self.traced..links.len()).filter_map(|i| past.back(links, i)));
             self.traced = links.len();
             self.head = Some(Walker::at(last, velocity(links)));

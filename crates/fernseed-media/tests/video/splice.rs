@@ -46,7 +46,7 @@ fn splice(
         }
     }
     let is_hidden = |frame: usize| hidden.iter().any(|r| r.contains(&frame));
-    let splice = survey.choose(reader.info(), &reader.report(), &is_hidden)?;
+    let splice = survey.choose(reader.info(), &reader.report(), &mut |f| is_hidden(f))?;
     let open = OpenOptions { want_audio: sound, ..OpenOptions::default() };
     let info = VideoReader::open(file(), &open).unwrap().info().clone();
     let mut reader = SpliceReader::open(file(), splice.clone(), &open)?;
@@ -220,7 +220,7 @@ fn only_a_spliced_file_takes_carried_pictures() {
     let mut reader =
         VideoReader::open(File::open(&input).unwrap(), &OpenOptions::default()).unwrap();
     while reader.next().unwrap().is_some() {}
-    let splice = survey.choose(reader.info(), &reader.report(), &|_| false).unwrap();
+    let splice = survey.choose(reader.info(), &reader.report(), &mut |_| false).unwrap();
     assert_eq!(splice.groups(), (10, 10));
     let options = OpenOptions::default();
     let mut units = SpliceReader::open(File::open(&input).unwrap(), splice, &options).unwrap();

@@ -122,7 +122,7 @@ impl Job<'_> {
         if let Some(original) = &original {
             files.extend([original.as_fd(), original.as_fd()]);
         }
-        let said = match self.workers.run(Role::Audit, &files, &task, limits(), &mut Silent) {
+        let said = match self.workers.run(Role::Audit, &files, task, limits(), &mut Silent) {
             Ok(said) => said,
             Err(WorkerError::Interrupted) => return Err(Skip::Interrupted),
             Err(WorkerError::Failed(f)) if f.kind == FailureKind::NotMedia => {

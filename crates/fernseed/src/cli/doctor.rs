@@ -33,7 +33,7 @@ pub(crate) fn doctor(out: &Terminal) -> Result<Exit, Problem> {
     let program = std::env::current_exe().map_err(Problem::io)?;
     let any_file = File::open(&program).map_err(Problem::io)?;
     let said = workers
-        .run(Role::Attack, &[any_file.as_fd()], &Task::Attack, limits(), &mut Silent)
+        .run(Role::Attack, &[any_file.as_fd()], Task::Attack, limits(), &mut Silent)
         .map_err(|e| Problem::io(format!("the sandboxed worker did not answer: {e}")))?;
     let posture =
         said.posture.ok_or_else(|| Problem::io("the sandboxed worker did not say what holds"))?;

@@ -65,7 +65,7 @@ fn read(workers: &Workers, file: &Listed, sidecars: &Sidecars) -> Result<Inspect
     let open = open_input(&file.path).map_err(|e| e.to_string())?;
     let files = [open.as_fd()];
     let said = workers
-        .run(Role::Inspect, &files, &Task::Inspect, limits(), &mut Silent)
+        .run(Role::Inspect, &files, Task::Inspect, limits(), &mut Silent)
         .map_err(|e: WorkerError| e.to_string())?;
     let beside = sidecars.of(&file.path).into_iter().map(|s| SidecarLine {
         name: printable(&s.name.to_string_lossy(), 300),

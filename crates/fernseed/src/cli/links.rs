@@ -80,7 +80,7 @@ fn read(workers: &Workers, file: &Listed) -> Result<LinkFacts, String> {
     let open = open_input(&file.path).map_err(|e| e.to_string())?;
     let files = [open.as_fd()];
     let said = workers
-        .run(Role::Facts, &files, &Task::Facts, limits(), &mut Silent)
+        .run(Role::Facts, &files, Task::Facts, limits(), &mut Silent)
         .map_err(|e| e.to_string())?;
     said.facts.ok_or_else(|| "the program that reads the file did not answer".to_owned())
 }

@@ -2,8 +2,10 @@
 //! something that is there.
 
 use super::terminal::{Problem, Terminal};
+use fernseed::host::publish::PendingOutput;
 use fernseed_core::plan::Plan;
-use std::io::{Read, Write};
+use serde::Serialize;
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 /// Largest plan that is read.
@@ -15,9 +17,11 @@ pub(crate) fn read(path: &Path) -> Result<Plan, Problem> {
         Problem::input(format!("{}: {why}; make a plan with `fernseed scan`", path.display()))
     };
     let file = std::fs::File::open(path).map_err(|e| wrong(e.to_string()))?;
-    let mut text = String::new();
-    file.take(MAX_PLAN_BYTES).read_to_string(&mut text).map_err(|e| wrong(e.to_string()))?;
-    let plan: Plan = serde_json::from_str(&text).map_err(|e| wrong(format!("no plan: {e}")))?;
+    let text = BufReader::new(file.take(MAX_PLAN_BYTES));
+    let plan: Plan = serde_json::from_reader(text).map_err(|e| match e.is_io() {
+        true => wrong(e.to_string()),
+        false => wrong(format!("no plan: {e}")),
+    })?;
     plan.check().map_err(|e| wrong(e.to_string()))?;
     Ok(plan)
 }
@@ -31,8 +35,7 @@ pub(crate) fn write(plan: &Plan, path: Option<&Path>, out: &Terminal) -> Result<
             Ok(())
         }
         Some(path) => {
-            let text = serde_json::to_string_pretty(plan).map_err(Problem::io)?;
-            write_new(path, &text)?;
+            write_new(path, plan)?;
             out.say(&format!("The plan is in {}.", path.display()));
             Ok(())
         }
@@ -50,13 +53,20 @@ pub(crate) fn refuse_existing(path: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Writes a new file.
-pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), Problem> {
-    refuse_existing(path)?;
-    let failed = |e: std::io::Error| Problem::io(format!("cannot write {}: {e}", path.display()));
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.write_all(b"\n").map_err(failed)?;
-    file.sync_all().map_err(failed)
+/// Writes `value` as JSON that people can read to a new file, which has its
+/// name only once it is whole.
+pub(crate) fn write_new<T: Serialize>(path: &Path, value: &T) -> Result<(), Problem> {
+    let failed = |e: String| Problem::io(format!("cannot write {}: {e}", path.display()));
+    let name = path.file_name().ok_or_else(|| failed("it is no file's name".to_owned()))?;
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let pending = PendingOutput::create(folder).map_err(|e| failed(e.to_string()))?;
+    let mut file = BufWriter::new(pending.file());
+    serde_json::to_writer_pretty(&mut file, value).map_err(|e| failed(e.to_string()))?;
+    file.write_all(b"\n").and_then(|()| file.flush()).map_err(|e| failed(e.to_string()))?;
+    drop(file);
+    pending.publish(name).map_err(|e| failed(e.to_string()))?;
+    Ok(())
 }

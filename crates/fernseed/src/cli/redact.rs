@@ -323,8 +323,7 @@ pub(crate) fn write_report_of(
         files: files.into_iter().map(nameless).collect(),
         exit_code: exit as u8,
     };
-    let text = serde_json::to_string_pretty(&report).map_err(Problem::io)?;
-    plan_file::write_new(path, &text)?;
+    plan_file::write_new(path, &report)?;
     out.say(&format!("The report is in {}.", path.display()));
     Ok(())
 }

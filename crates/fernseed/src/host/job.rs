@@ -174,7 +174,7 @@ fn attempt(
     if settings.dry_run {
         let mut scan = |output: OutputOptions| -> Result<Said, Stop> {
             let task = Task::Scan { policy: settings.policy.clone(), output };
-            Ok(workers.run(Role::Scan, &[source.as_fd()], &task, limits(), listener)?)
+            Ok(workers.run(Role::Scan, &[source.as_fd()], task, limits(), listener)?)
         };
         let mut scanned = scan(output.clone());
         if must_start_over(&scanned, None) {
@@ -297,7 +297,7 @@ fn audit(
         threads: settings.output.threads,
     };
     let files = [finished.as_fd(), source.as_fd(), source.as_fd()];
-    Ok(workers.run(Role::Audit, &files, &task, limits(), listener)?)
+    Ok(workers.run(Role::Audit, &files, task, limits(), listener)?)
 }
 
 /// What is the same for all attempts to write one file's output.
@@ -324,19 +324,19 @@ impl Writing<'_> {
         let Some(plan) = plan else {
             let files = [source.as_fd(), pending.file().as_fd(), source.as_fd(), source.as_fd()];
             let task = Task::Redact { policy: settings.policy.clone(), output };
-            return Ok(workers.run(Role::Redact, &files, &task, limits, listener)?);
+            return Ok(workers.run(Role::Redact, &files, task, limits, listener)?);
         };
         let mut files = vec![source.as_fd(), pending.file().as_fd()];
         let plan = plan.clone();
         let Some((before, changed)) = earlier else {
             let task = Task::Apply { plan, output, repair: None };
-            return Ok(workers.run(Role::Apply, &files, &task, limits, listener)?);
+            return Ok(workers.run(Role::Apply, &files, task, limits, listener)?);
         };
         let reopen = || before.reopen_read_only().map_err(OpenError::System);
         let (finished, survey) = (reopen()?, reopen()?);
         files.extend([finished.as_fd(), survey.as_fd()]);
         let task = Task::Apply { plan, output, repair: Some(changed) };
-        Ok(workers.run(Role::Apply, &files, &task, limits, listener)?)
+        Ok(workers.run(Role::Apply, &files, task, limits, listener)?)
     }
 }
 

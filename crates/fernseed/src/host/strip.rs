@@ -196,7 +196,7 @@ fn make(
     let pending = PendingOutput::create(folder_of(input, settings))?;
     let task = Task::Strip { options: settings.options.clone() };
     let files = [source.as_fd(), pending.file().as_fd()];
-    let error = match workers.run(Role::Strip, &files, &task, limits(), listener) {
+    let error = match workers.run(Role::Strip, &files, task, limits(), listener) {
         Ok(mut said) => {
             note(report, &said);
             let Some(stripped) = said.stripped.take() else {
@@ -243,7 +243,7 @@ fn reencode(
     output.format = output.format.or(input.target.format);
     let task = Task::Reencode { output };
     let files = [source.as_fd(), pending.file().as_fd(), source.as_fd()];
-    let mut said = workers.run(Role::Reencode, &files, &task, limits(), listener)?;
+    let mut said = workers.run(Role::Reencode, &files, task, limits(), listener)?;
     note(report, &said);
     let (Some(plan), Some(facts)) = (said.plan.take(), said.source.take()) else {
         return Err(no_answer("what it wrote").into());
@@ -292,7 +292,7 @@ fn audit(
     let finished = made.pending.reopen_read_only().map_err(OpenError::System)?;
     let files = [finished.as_fd(), source.as_fd(), source.as_fd()];
     let task = Task::Check { with_original: true };
-    let said = workers.run(Role::Check, &files[..2], &task, limits(), listener)?;
+    let said = workers.run(Role::Check, &files[..2], task, limits(), listener)?;
     let mut findings = said.findings;
     made.strip.checked = said.checked;
     if let Some(plan) = &made.plan {
@@ -302,7 +302,7 @@ fn audit(
             threshold: plan.policy.threshold,
             threads: settings.output.threads,
         };
-        let decoded = workers.run(Role::Audit, &files, &task, limits(), listener)?;
+        let decoded = workers.run(Role::Audit, &files, task, limits(), listener)?;
         made.strip.checked.push("all of it decodes, with the source's times and size".to_owned());
         // Both account for the bytes.
         findings.extend(

@@ -5,13 +5,15 @@ use super::ledger::LedgerError;
 use super::publish::Made;
 use super::pulse::{Lost, Patience, Pulse};
 use crate::protocol::{
-    Contents, Event, Failure, FailureKind, OutputFormat, Phase, Role, SourceFacts, Task,
+    Contents, Event, Failure, FailureKind, MAX_PARTS, OutputFormat, Phase, RedactionPart, Role,
+    SourceFacts, Task, join, split,
 };
 use fernseed_core::finding::Finding;
 use fernseed_core::plan::{MediaKind, Plan, Redaction};
 use fernseed_sandbox::attack::AttackResult;
 use fernseed_sandbox::{
-    Level, MAX_PLAN_MESSAGE, Posture, SandboxError, WorkerLimits, Zygote, ZygoteConfig, printable,
+    HostControl, Level, MAX_PLAN_MESSAGE, Posture, SandboxError, WorkerLimits, Zygote,
+    ZygoteConfig, printable,
 };
 use fernseed_scrub::{Inventory, LinkFacts, Stripped};
 use std::os::fd::BorrowedFd;
@@ -252,7 +254,7 @@ impl Workers {
         &self,
         role: Role,
         files: &[BorrowedFd<'_>],
-        task: &Task,
+        mut task: Task,
         limits: WorkerLimits,
         listener: &mut dyn Listener,
     ) -> Result<Said, WorkerError> {
@@ -270,9 +272,12 @@ impl Workers {
             posture.ensure_at_least(Level::B).map_err(WorkerError::Sandbox)?;
         }
         let mut said = Said { posture: Some(posture), ..Said::default() };
-        worker.control().send(task).map_err(misbehaved)?;
-        let mut pulse = Pulse::new(self.patience, may_be_a_picture(role, task), Instant::now());
-        let mut events = 0;
+        let may_be_a_picture = may_be_a_picture(role, &task);
+        send(worker.control(), &mut task).map_err(misbehaved)?;
+        // A plan of hours is large.
+        drop(task);
+        let mut pulse = Pulse::new(self.patience, may_be_a_picture, Instant::now());
+        let (mut events, mut parts) = (0, 0);
         loop {
             if self.interrupt.is_set() {
                 return Err(WorkerError::Interrupted);
@@ -287,9 +292,7 @@ impl Workers {
                 ));
             }
             let event = match worker.recv_up_to::<Event>(Instant::now() + POLL, MAX_PLAN_MESSAGE) {
-                Ok(event) => event.validate().map_err(|e| {
-                    WorkerError::Misbehaved(format!("sent nonsense ({})", printable(&e, 100)))
-                })?,
+                Ok(event) => event.validate().map_err(|e| nonsense(&e))?,
                 Err(SandboxError::DeadlinePassed) => continue,
                 Err(error) => return Err(misbehaved(error)),
             };
@@ -299,8 +302,9 @@ impl Workers {
                 continue;
             }
             pulse.message(Instant::now());
-            events += 1;
-            if events > MAX_EVENTS {
+            let is_part = matches!(event, Event::Hidden(_) | Event::Missed(_));
+            *(if is_part { &mut parts } else { &mut events }) += 1;
+            if events > MAX_EVENTS || parts > MAX_PARTS {
                 return Err(WorkerError::Misbehaved("does not stop talking".to_owned()));
             }
             match event {
@@ -325,7 +329,13 @@ impl Workers {
                     }
                 }
                 Event::Plan(plan) => said.plan = Some(*plan),
-                Event::Missed(list) => said.missed = list,
+                Event::Hidden(part) => {
+                    let plan = said.plan.as_mut().ok_or_else(|| nonsense("parts of no plan"))?;
+                    join(&mut plan.redactions, part).map_err(|e| nonsense(&e))?;
+                }
+                Event::Missed(part) => {
+                    join(&mut said.missed, part).map_err(|e| nonsense(&e))?;
+                }
                 Event::Account(mut contents) => {
                     for structure in &mut contents.structures {
                         structure.path = printable(&structure.path, MAX_TEXT);
@@ -351,6 +361,10 @@ impl Workers {
                 }
                 Event::Attack(list) => said.attack = list,
                 Event::Done => {
+                    // Its parts may not fit each other.
+                    if let Some(plan) = &said.plan {
+                        plan.check().map_err(|e| nonsense(&e.to_string()))?;
+                    }
                     // What it wrote is final only once it is dead, and who
                     // dies badly was not done.
                     let end = worker.wait_until(Instant::now() + self.patience.leaving);
@@ -366,6 +380,21 @@ impl Workers {
             }
         }
     }
+}
+
+/// Sends a task, its plan's redactions in parts.
+fn send(control: &mut HostControl, task: &mut Task) -> Result<(), SandboxError> {
+    let redactions = task.plan_mut().map(|plan| std::mem::take(&mut plan.redactions));
+    control.send(task)?;
+    if let Some(redactions) = redactions {
+        split(&redactions).try_for_each(|part| control.send(&Some(part)))?;
+        control.send(&None::<RedactionPart>)?;
+    }
+    Ok(())
+}
+
+fn nonsense(what: &str) -> WorkerError {
+    WorkerError::Misbehaved(format!("sent nonsense ({})", printable(what, 100)))
 }
 
 /// True if, before the worker has said what its input is, it may be a single

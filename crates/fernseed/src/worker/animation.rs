@@ -6,9 +6,11 @@
 use super::lookout::{Eyes, Held, watch};
 use super::probe::{Origin, Work};
 use super::still::{failure, masks};
-use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
+use crate::protocol::{Failure, FailureKind, OutputFormat, Phase};
 use fernseed_core::detect::{Detector, Effort};
-use fernseed_core::plan::{KeptSpan, MediaKind, PLAN_VERSION, Plan, SourceSummary, TimelineDigest};
+use fernseed_core::plan::{
+    KeptSpan, MediaKind, PLAN_VERSION, Plan, Playhead, SourceSummary, TimelineDigest,
+};
 use fernseed_core::render::Renderer;
 use fernseed_core::time::TimeBase;
 use fernseed_core::track::TrackSettings;
@@ -103,7 +105,7 @@ pub(super) fn scan(
         redactions: redactions(&tracks, work.policy, size),
         blanked: Vec::new(),
     };
-    work.outbox.tell(Event::Plan(Box::new(plan.clone())))?;
+    work.outbox.plan(&plan)?;
     Ok(plan)
 }
 
@@ -124,9 +126,10 @@ pub(super) fn apply(
     let mut writer = AnimationWriter::new(BufWriter::new(out), info.size, info.frames, info.loops)
         .map_err(failure)?;
     let mut renderer = Renderer::new(&plan.policy);
+    let mut hidden = Playhead::new(plan);
     let mut number = 0;
     while let Some((picture, delay)) = frames.next().map_err(failure)? {
-        let redacted = renderer.render(picture, &masks(plan, number));
+        let redacted = renderer.render(picture, &masks(hidden.hidden_at(number)));
         writer.write_frame(&redacted, delay).map_err(failure)?;
         number += 1;
         work.outbox.progress(Phase::Write, number, Some(plan.source.frames))?;

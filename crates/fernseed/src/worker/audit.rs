@@ -16,7 +16,7 @@ use crate::protocol::{Event, Failure, FailureKind, Phase};
 use fernseed_core::detect::Effort;
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
 use fernseed_core::limits::Limits;
-use fernseed_core::plan::{KeptSpan, MediaKind, Plan, TimelineDigest};
+use fernseed_core::plan::{KeptSpan, MediaKind, Plan, Playhead, TimelineDigest};
 use fernseed_core::policy::Policy;
 use fernseed_core::render::check;
 use fernseed_core::time::TimeBase;
@@ -160,6 +160,7 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
     let mut missed = Vec::new();
     let mut count = 0u64;
     let steps = AtomicU64::new(0);
+    let mut planned = job.plan.map(|plan| (plan, Playhead::new(plan)));
     loop {
         let picture = match next() {
             Ok(Some(picture)) => picture,
@@ -170,7 +171,9 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
             }
         };
         let expected = job.plan.map_or(picture.size(), |p| p.source.size);
-        check_picture(job, expected, &picture, count, &mut findings);
+        if let Some((plan, hidden)) = &mut planned {
+            check_picture(plan, hidden, &picture, expected, count, &mut findings);
+        }
         let effort = if single { Effort::Audit } else { Effort::VideoFrame };
         let found = if policy.hide.is_empty() {
             Vec::new()
@@ -186,8 +189,9 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
                 .detect_ticking(&picture, effort, job.threshold, &tick)
                 .map_err(|e| Failure::new(FailureKind::Internal, e.to_string()))?
         };
-        let (hidden, kept) =
-            job.plan.map_or_else(Default::default, |p| (masks(p, count), p.kept_at(count)));
+        let (hidden, kept) = job
+            .plan
+            .map_or_else(Default::default, |p| (masks(p.hidden_at(count)), p.kept_at(count)));
         let mut left = visible(found, &hidden, &kept);
         if job.plan.is_none() {
             left.retain(|d| !is_cover(&picture, d));
@@ -210,18 +214,18 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
         )));
     }
     job.outbox.findings(bounded(findings))?;
-    job.outbox.tell(Event::Missed(missed))
+    job.outbox.missed(&missed)
 }
 
 /// Checks size and masks of one decoded frame.
 fn check_picture(
-    job: &Audit<'_>,
-    expected: Size,
+    plan: &Plan,
+    hidden: &mut Playhead<'_>,
     picture: &Picture,
+    expected: Size,
     number: u64,
     findings: &mut Vec<Finding>,
 ) {
-    let Some(plan) = job.plan else { return };
     if picture.size() != expected {
         findings.push(Finding::new(
             FindingCode::SizeMismatch,
@@ -240,7 +244,7 @@ fn check_picture(
         let whole = picture.size().rect();
         vec![fernseed_core::render::Mask { track: u32::MAX, rect: whole }]
     } else {
-        masks(plan, number)
+        masks(hidden.hidden_at(number))
     };
     let blank;
     let policy = if plan.is_blanked(number) {
@@ -303,8 +307,9 @@ fn audit_video(
         whole: &|number, picture, whole| {
             let finder = job.finder.with_threads(whole.threads);
             let found = finder.look_at_frame(picture, whole.look, settings.floor)?;
-            let (hidden, kept) =
-                job.plan.map_or_else(Default::default, |p| (masks(p, number), p.kept_at(number)));
+            let (hidden, kept) = job
+                .plan
+                .map_or_else(Default::default, |p| (masks(p.hidden_at(number)), p.kept_at(number)));
             let mut left = visible(found, &hidden, &kept);
             if job.plan.is_none() {
                 left.retain(|d| !is_cover(picture, d));
@@ -315,6 +320,7 @@ fn audit_video(
         recycle: &drop,
     };
     let mut cadence = Cadence::new(AUDITING, None);
+    let mut planned = job.plan.map(|plan| (plan, Playhead::new(plan)));
     let looked = watch(settings, job.threads, &eyes, |lookout| -> Result<(), Failure> {
         while let Some((number, frame)) = shown.next()? {
             times.push(frame.pts);
@@ -325,8 +331,8 @@ fn audit_video(
             let look = cadence
                 .next(number, seconds, false, frame.picture.is_some())
                 .filter(|_| !policy.hide.is_empty());
-            if let Some(picture) = &frame.picture {
-                check_picture(job, expected, picture, number, &mut findings);
+            if let (Some(picture), Some((plan, hidden))) = (&frame.picture, &mut planned) {
+                check_picture(plan, hidden, picture, expected, number, &mut findings);
             }
             // Only frames that are looked at are kept.
             let picture = match frame.picture {
@@ -363,7 +369,7 @@ fn audit_video(
     let size = shown.info().size;
     check_times(job, account, &times, time_base, original, &mut findings);
     job.outbox.findings(bounded(findings))?;
-    job.outbox.tell(Event::Missed(redactions(&tracks, &policy, size)))
+    job.outbox.missed(&redactions(&tracks, &policy, size))
 }
 
 /// Compares the timestamps that a decoder of the output sees with those in

@@ -1,7 +1,8 @@
 //! The worker's way to the host, shared by its threads.
 
-use crate::protocol::{Event, Failure, FailureKind, Phase};
+use crate::protocol::{Event, Failure, FailureKind, Phase, split};
 use fernseed_core::finding::Finding;
+use fernseed_core::plan::{Plan, Redaction};
 use fernseed_sandbox::{Control, SandboxError};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +32,17 @@ impl Outbox {
     /// Sends an event that matters; without a host there is nothing to do.
     pub(super) fn tell(&self, event: Event) -> Result<(), Failure> {
         self.send(event).map_err(gone)
+    }
+
+    /// Tells a plan, in parts.
+    pub(super) fn plan(&self, plan: &Plan) -> Result<(), Failure> {
+        self.tell(Event::Plan(Box::new(plan.without_redactions())))?;
+        split(&plan.redactions).try_for_each(|part| self.tell(Event::Hidden(part)))
+    }
+
+    /// Tells whom the audit still sees, in parts.
+    pub(super) fn missed(&self, missed: &[Redaction]) -> Result<(), Failure> {
+        split(missed).try_for_each(|part| self.tell(Event::Missed(part)))
     }
 
     pub(super) fn findings(&self, findings: Vec<Finding>) -> Result<(), Failure> {

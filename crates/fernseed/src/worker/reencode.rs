@@ -5,7 +5,7 @@ use super::animation::{self, TICKS, delay_millis};
 use super::probe::{Origin, Source, Work, announce, changed, decode, open};
 use super::still;
 use super::video::{self, Pass, Shown, decoder_threads};
-use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
+use crate::protocol::{Failure, FailureKind, OutputFormat, Phase};
 use fernseed_core::Size;
 use fernseed_core::plan::{KeptSpan, MediaKind, PLAN_VERSION, Plan, SourceSummary, TimelineDigest};
 use fernseed_core::policy::{AudioPolicy, Policy};
@@ -56,7 +56,7 @@ fn plan(work: &Work<'_>, source: SourceSummary) -> Plan {
 }
 
 fn tell(work: &Work<'_>, plan: &Plan) -> Result<(), Failure> {
-    work.outbox.tell(Event::Plan(Box::new(plan.clone())))
+    work.outbox.plan(plan)
 }
 
 fn animation_plan(

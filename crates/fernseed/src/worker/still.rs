@@ -2,8 +2,7 @@
 
 use super::probe::{Origin, Work, announce, io_failure};
 use super::residual::visible;
-use crate::protocol::{Event, Failure, FailureKind, OutputFormat, PHOTO_QUALITY, Phase};
-use fernseed_core::Picture;
+use crate::protocol::{Failure, FailureKind, OutputFormat, PHOTO_QUALITY, Phase};
 use fernseed_core::detect::{Detection, Effort};
 use fernseed_core::plan::{
     Action, DecidedBy, Decision, Evidence, KeptSpan, Keyframe, MediaKind, PLAN_VERSION, Plan,
@@ -13,6 +12,7 @@ use fernseed_core::policy::Policy;
 use fernseed_core::render::{Mask, Redacted, Renderer};
 use fernseed_core::time::TimeBase;
 use fernseed_core::track::plan::covered_rect;
+use fernseed_core::{Picture, Rect};
 use fernseed_media::still::{self, StillError, StillFormat, StillOutput};
 use std::fs::File;
 use std::io::Write;
@@ -35,14 +35,14 @@ pub(super) fn redact(
 ) -> Result<(), Failure> {
     tell(work, origin, &picture)?;
     let (plan, rendered) = plan_and_render(work, picture)?;
-    work.outbox.tell(Event::Plan(Box::new(plan)))?;
+    work.outbox.plan(&plan)?;
     write(work, origin, &rendered, out)
 }
 
 pub(super) fn scan(work: &Work<'_>, origin: &Origin, picture: Picture) -> Result<(), Failure> {
     tell(work, origin, &picture)?;
     let (plan, _rendered) = plan_and_render(work, picture)?;
-    work.outbox.tell(Event::Plan(Box::new(plan)))
+    work.outbox.plan(&plan)
 }
 
 pub(super) fn apply(
@@ -55,14 +55,15 @@ pub(super) fn apply(
     tell(work, origin, &picture)?;
     plan.check_source(&summary(&picture))
         .map_err(|e| Failure::new(FailureKind::Plan, e.to_string()))?;
-    let masks = masks(plan, 0);
+    let masks = masks(plan.hidden_at(0));
     let rendered = Renderer::new(&plan.policy).render(picture, &masks);
     write(work, origin, &rendered, out)
 }
 
 /// The masks of one frame of a plan.
-pub(super) fn masks(plan: &Plan, frame: u64) -> Vec<Mask> {
-    plan.hidden_at(frame).into_iter().map(|(track, rect)| Mask { track, rect }).collect()
+/// What [`Plan::hidden_at`] names, as masks.
+pub(super) fn masks(hidden: Vec<(u32, Rect)>) -> Vec<Mask> {
+    hidden.into_iter().map(|(track, rect)| Mask { track, rect }).collect()
 }
 
 pub(super) fn tell(work: &Work<'_>, origin: &Origin, picture: &Picture) -> Result<(), Failure> {
@@ -119,16 +120,16 @@ fn plan_and_render(
         blanked: Vec::new(),
     };
     plan.extend(redactions(&found, policy, 0));
-    let mut rendered = Renderer::new(policy).render(picture.clone(), &masks(&plan, 0));
+    let mut rendered = Renderer::new(policy).render(picture.clone(), &masks(plan.hidden_at(0)));
     let looks = if picture.size().pixels() > SECOND_LOOK_PIXELS { 0 } else { SECOND_LOOKS };
     for _ in 0..looks {
         let again = look(rendered.get(), Effort::Audit, policy.threshold * SECOND_LOOK_THRESHOLD)?;
-        let left = visible(again, &masks(&plan, 0), &[]);
+        let left = visible(again, &masks(plan.hidden_at(0)), &[]);
         if left.is_empty() {
             break;
         }
         plan.extend(redactions(&left, policy, 0));
-        rendered = Renderer::new(policy).render(picture.clone(), &masks(&plan, 0));
+        rendered = Renderer::new(policy).render(picture.clone(), &masks(plan.hidden_at(0)));
     }
     let steps = steps.into_inner();
     work.outbox.progress(Phase::Scan, steps, Some(steps))?;

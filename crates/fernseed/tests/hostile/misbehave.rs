@@ -12,7 +12,8 @@ use fernseed::host::job::{Finished, Settings, redact};
 use fernseed::host::pulse::Patience;
 use fernseed::host::workers::{Listener, Silent, Workers};
 use fernseed::protocol::{
-    Event, Failure, FailureKind, OutputFormat, OutputOptions, Phase, Role, SourceFacts, Task,
+    Event, Failure, FailureKind, OutputFormat, OutputOptions, Phase, RedactionPart, Role,
+    SourceFacts, Task, join,
 };
 use fernseed::report::Status;
 use fernseed_core::Size;
@@ -42,7 +43,7 @@ const PATIENCE: Patience = Patience {
 };
 
 /// What a worker does; `true` if the file may be published all the same.
-const ACTS: [(&str, bool); 34] = [
+const ACTS: [(&str, bool); 38] = [
     ("honest", true),
     ("exits-early", false),
     ("aborts", false),
@@ -60,6 +61,10 @@ const ACTS: [(&str, bool); 34] = [
     ("picture-without-size", false),
     ("plan-of-another-version", false),
     ("rectangle-that-is-no-number", false),
+    ("plan-that-is-not-in-parts", false),
+    ("parts-of-no-plan", false),
+    ("parts-that-do-not-fit", false),
+    ("endless-parts", false),
     ("endless-findings", false),
     ("endless-messages", false),
     ("control-characters", false),
@@ -83,7 +88,7 @@ const ACTS: [(&str, bool); 34] = [
 /// misbehaviour than asked for.
 pub(crate) fn worker(_: &(), context: WorkerContext) -> i32 {
     let WorkerContext { role, mut files, mut control, .. } = context;
-    let Ok(task) = control.recv::<Task>(MAX_PLAN_MESSAGE) else { return 1 };
+    let Some(task) = receive(&mut control) else { return 1 };
     let auditing = role == Role::Audit as u8;
     let orders = files.get_mut(usize::from(auditing)).map(order).unwrap_or_default();
     if orders == "closes-the-pipe" {
@@ -104,6 +109,21 @@ pub(crate) fn worker(_: &(), context: WorkerContext) -> i32 {
         _ => None,
     };
     done.unwrap_or(9)
+}
+
+/// The task with all of its plan.
+fn receive(control: &mut Control) -> Option<Task> {
+    let mut task = control.recv::<Task>(MAX_PLAN_MESSAGE).ok()?;
+    if let Some(plan) = task.plan_mut() {
+        while let Some(part) = control.recv::<Option<RedactionPart>>(MAX_PLAN_MESSAGE).ok()? {
+            join(&mut plan.redactions, part).ok()?;
+        }
+    }
+    Some(task)
+}
+
+fn part(redactions: Vec<Redaction>) -> RedactionPart {
+    RedactionPart { goes_on: false, redactions }
 }
 
 fn order(file: &mut File) -> String {
@@ -205,6 +225,17 @@ fn write(orders: &str, out: &mut File, control: &mut Control) -> Option<i32> {
         "endless-findings" => loop {
             control.send(&Event::Findings(vec![finding(); 5000])).ok()?;
         },
+        "parts-of-no-plan" => control.send(&Event::Hidden(part(vec![redaction()]))).ok()?,
+        "endless-parts" => {
+            control.send(&Event::Plan(Box::new(plan().without_redactions()))).ok()?;
+            for frame in 0.. {
+                let rect = Rect::new(1.0, 1.0, 5.0, 5.0);
+                let one = Redaction { keyframes: vec![Keyframe { frame, rect }], ..redaction() };
+                control
+                    .send(&Event::Hidden(RedactionPart { goes_on: frame > 0, ..part(vec![one]) }))
+                    .ok()?;
+            }
+        }
         "endless-messages" => loop {
             control.send(&Event::Source(facts())).ok()?;
         },
@@ -250,8 +281,18 @@ fn write(orders: &str, out: &mut File, control: &mut Control) -> Option<i32> {
         }
         _ => plan(),
     };
-    if orders != "done-without-plan" {
-        control.send(&Event::Plan(Box::new(plan))).ok()?;
+    match orders {
+        "done-without-plan" => {}
+        "plan-that-is-not-in-parts" => control.send(&Event::Plan(Box::new(plan))).ok()?,
+        _ => {
+            control.send(&Event::Plan(Box::new(plan.without_redactions()))).ok()?;
+            control.send(&Event::Hidden(part(plan.redactions))).ok()?;
+        }
+    }
+    if orders == "parts-that-do-not-fit" {
+        // Each is proper; together their keyframes go back in time.
+        let more = RedactionPart { goes_on: true, ..part(vec![redaction()]) };
+        control.send(&Event::Hidden(more)).ok()?;
     }
     if orders == "pretends-review" {
         control.send(&Event::Findings(vec![finding()])).ok()?;
@@ -285,11 +326,11 @@ fn audit(orders: &str, repaired: bool, files: &mut [File], control: &mut Control
         "audit-dies" => std::process::abort(),
         "audit-counts-for-ever" => count(control, |n| (Phase::Audit, n))?,
         "audit-misses-for-ever" => {
-            control.send(&Event::Missed(vec![redaction()])).ok()?;
+            control.send(&Event::Missed(part(vec![redaction()]))).ok()?;
             control.send(&Event::Findings(vec![finding()])).ok()?;
         }
         "repair-is-given-up" if !repaired => {
-            control.send(&Event::Missed(vec![redaction()])).ok()?;
+            control.send(&Event::Missed(part(vec![redaction()]))).ok()?;
         }
         "audit-control-characters" => control.send(&Event::Findings(vec![finding()])).ok()?,
         _ => {}

@@ -156,7 +156,7 @@ impl Product {
         let started = Instant::now();
         let inspected = open_input(path).ok().map(|file| {
             let files = [file.as_fd()];
-            self.workers.run(Role::Inspect, &files, &Task::Inspect, limits(), &mut Silent)
+            self.workers.run(Role::Inspect, &files, Task::Inspect, limits(), &mut Silent)
         });
         // A clock on the wall says more than the work where others work too.
         let wall = started.elapsed().max(times[0]).max(times[1]);

@@ -43,12 +43,20 @@ pub(super) fn leaps(pieces: &[&[Link]], clock: &Clock, settings: &TrackSettings)
             parts.map(move |part| (subject, part))
         })
         .collect();
+    let lasting = pieces.iter().enumerate().filter(|(_, (_, links))| links.len() >= SUPPORT);
+    // By their beginnings: of those of hours, few come soon after another ends.
+    let mut firsts: Vec<(usize, &Link)> =
+        lasting.clone().filter_map(|(j, (_, to))| Some((j, to.first()?))).collect();
+    firsts.sort_by_key(|(_, b)| b.frame);
     let mut pairs = Vec::new();
-    for (i, (_, from)) in pieces.iter().enumerate() {
-        for (j, (_, to)) in pieces.iter().enumerate() {
-            if let (Some(a), Some(b)) = (from.last(), to.first())
-                && i != j
-                && from.len().min(to.len()) >= SUPPORT
+    for (i, (_, from)) in lasting {
+        let Some(a) = from.last() else { continue };
+        let soonest = firsts.partition_point(|(_, b)| b.frame <= a.frame);
+        for &(j, b) in firsts.get(soonest..).unwrap_or_default() {
+            if b.seconds - a.seconds > LONGEST {
+                break;
+            }
+            if i != j
                 && let Some(distance) = leap(a, b, clock, settings)
             {
                 pairs.push((distance, i, j));

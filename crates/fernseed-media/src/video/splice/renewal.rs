@@ -42,7 +42,7 @@ impl Renewal {
         survey: File,
         finished: File,
         source: TimeBase,
-        changed: &dyn Fn(usize) -> bool,
+        changed: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Self, SpliceError> {
         let limits = Limits::default();
         let splice = Survey::take(survey, &limits)?.renew(changed)?;

@@ -219,7 +219,7 @@ impl Survey {
         self,
         info: &VideoInfo,
         report: &ReadReport,
-        hidden: &dyn Fn(usize) -> bool,
+        hidden: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Splice, Fallback> {
         looks_as_coded(&self.head.sps, info)?;
         let sound = report.frames == self.times.len() as u64
@@ -243,13 +243,13 @@ impl Survey {
     ///
     /// # Errors
     /// [`Fallback::NothingToCarry`].
-    pub(super) fn renew(self, changed: &dyn Fn(usize) -> bool) -> Result<Splice, Fallback> {
+    pub(super) fn renew(self, changed: &mut dyn FnMut(usize) -> bool) -> Result<Splice, Fallback> {
         Ok(Splice { ours: true, ..self.carry_all_but(changed)? })
     }
 
-    fn carry_all_but(mut self, anew: &dyn Fn(usize) -> bool) -> Result<Splice, Fallback> {
+    fn carry_all_but(mut self, anew: &mut dyn FnMut(usize) -> bool) -> Result<Splice, Fallback> {
         for group in &mut self.groups {
-            group.carried = !group.range().any(anew);
+            group.carried = !group.range().any(&mut *anew);
         }
         // Neighbouring IDR pictures must differ in a number that only their
         // encoder can choose, so no border between coded anew and carried

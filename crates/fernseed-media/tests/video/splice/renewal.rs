@@ -37,8 +37,8 @@ fn write(
         None => None,
         Some((path, changed)) => {
             let file = || File::open(path).unwrap();
-            let has_changed = |frame: usize| changed.contains(&frame);
-            Some(Renewal::open(file(), file(), info.time_base, &has_changed)?)
+            let mut has_changed = |frame: usize| changed.contains(&frame);
+            Some(Renewal::open(file(), file(), info.time_base, &mut has_changed)?)
         }
     };
     let mut writer = match &renewal {

@@ -7,7 +7,7 @@ use crate::worker::probe::{Work, announce};
 use crate::worker::still::masks;
 use fernseed_core::Picture;
 use fernseed_core::finding::{Finding, FindingCode, Severity};
-use fernseed_core::plan::{MediaKind, Plan, TimelineDigest};
+use fernseed_core::plan::{MediaKind, Plan, Playhead, TimelineDigest};
 use fernseed_core::policy::AudioPolicy;
 use fernseed_core::render::{Redacted, Renderer};
 use fernseed_core::sound::{KeepVoices, SampleBlock, SoundStage};
@@ -130,6 +130,7 @@ fn render_all(
     belt: &Belt<'_>,
 ) -> Result<u64, Failure> {
     let mut renderer = Renderer::new(&plan.policy);
+    let mut hidden = Playhead::new(plan);
     let mut timeline = TimelineDigest::default();
     let (mut count, mut unplanned) = (0, 0u64);
     while let Some((number, frame)) = shown.next()? {
@@ -165,7 +166,7 @@ fn render_all(
                 unplanned += u64::from(!planned);
                 renderer.blank(size, format)
             } else {
-                renderer.render(picture, &masks(plan, number))
+                renderer.render(picture, &masks(hidden.hidden_at(number)))
             };
             if !belt.put(Piece::Frame(redacted, pts, frame.duration)) {
                 return Ok(count);

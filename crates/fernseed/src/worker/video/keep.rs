@@ -13,7 +13,7 @@ use crate::worker::probe::Work;
 use crate::worker::still::masks;
 use fernseed_core::finding::{Finding, FindingCode, Severity};
 use fernseed_core::limits::Limits;
-use fernseed_core::plan::{Plan, TimelineDigest};
+use fernseed_core::plan::{Plan, Playhead, TimelineDigest};
 use fernseed_core::policy::AudioPolicy;
 use fernseed_core::render::Renderer;
 use fernseed_core::sound::{KeepVoices, SoundStage};
@@ -78,12 +78,13 @@ fn choose(work: &Work<'_>, scanned: &Scanned, file: File) -> Result<Splice, Refu
         return because("only a part of the video is kept");
     }
     let survey = Survey::take(file, &Limits::default())?;
-    let hidden = |frame: usize| {
+    let mut playhead = Playhead::new(plan);
+    let mut hidden = |frame: usize| {
         let frame = frame as u64;
-        plan.is_blanked(frame) || !plan.hidden_at(frame).is_empty()
+        plan.is_blanked(frame) || !playhead.hidden_at(frame).is_empty()
     };
     let splice =
-        survey.choose(&scanned.info, &scanned.report, &hidden).map_err(SpliceError::from)?;
+        survey.choose(&scanned.info, &scanned.report, &mut hidden).map_err(SpliceError::from)?;
     if splice.times().len() as u64 != plan.source.frames {
         return because("its frames cannot be counted with certainty");
     }
@@ -122,6 +123,7 @@ fn write(
     };
     let mut writer = VideoWriter::create_spliced(out, options, &splice).map_err(failure)?;
     let mut renderer = Renderer::new(&plan.policy);
+    let mut hidden = Playhead::new(plan);
     let mut voices = KeepVoices;
     let mut count = 0;
     while let Some(unit) = reader.next().map_err(refuse)? {
@@ -131,7 +133,7 @@ fn write(
                 let redacted = if frame.damaged || plan.is_blanked(number) {
                     renderer.blank(size, format)
                 } else {
-                    renderer.render(frame.picture, &masks(plan, number))
+                    renderer.render(frame.picture, &masks(hidden.hidden_at(number)))
                 };
                 writer.write_frame(&redacted, frame.pts, frame.duration).map_err(failure)?;
                 reader.recycle(redacted.into_inner());

@@ -21,11 +21,11 @@ pub(in crate::worker) struct Earlier {
 /// if nothing of it can be carried over, so that everything is coded again.
 pub(super) fn open_renewal(earlier: Earlier, source: TimeBase) -> Option<Renewal> {
     let Earlier { file, survey, changed } = earlier;
-    let has_changed = |frame: usize| {
+    let mut has_changed = |frame: usize| {
         let frame = frame as u64;
         changed.iter().any(|span| (span.first..=span.last).contains(&frame))
     };
-    Renewal::open(survey, file, source, &has_changed).ok()
+    Renewal::open(survey, file, source, &mut has_changed).ok()
 }
 
 /// Makes the host start over without carrying anything over.

@@ -1,7 +1,7 @@
 //! The first pass: everybody is found, and the plan made.
 
 use super::{Pass, Shown, decoder_threads, sure};
-use crate::protocol::{Event, Failure, FailureKind, OutputFormat, Phase};
+use crate::protocol::{Failure, FailureKind, OutputFormat, Phase};
 use crate::worker::cadence::{Cadence, FINDING};
 use crate::worker::lookout::{Eyes, Held, Lookout, Watched, watch};
 use crate::worker::probe::{Work, announce};
@@ -95,7 +95,8 @@ pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result
         blanked: seen.damaged,
     };
     work.outbox.findings(findings(work, &shown, &plan, &tracks))?;
-    work.outbox.tell(Event::Plan(Box::new(plan.clone())))?;
+    drop(tracks);
+    work.outbox.plan(&plan)?;
     Ok(Scanned { plan, info, report: shown.reader().report() })
 }
 

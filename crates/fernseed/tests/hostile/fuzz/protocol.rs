@@ -1,7 +1,9 @@
 //! Events of a worker that was taken over.
 
 use super::words::mutant;
-use fernseed::protocol::{Event, Failure, FailureKind, OutputFormat, Phase, SourceFacts};
+use fernseed::protocol::{
+    Event, Failure, FailureKind, OutputFormat, Phase, RedactionPart, SourceFacts,
+};
 use fernseed_core::Size;
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
 use fernseed_core::geometry::Rect;
@@ -38,14 +40,15 @@ fn events() -> Vec<Value> {
         notes: vec!["A note.".to_owned()],
     };
     let plan = super::plan::plan();
-    let missed = plan.redactions.clone();
+    let part = RedactionPart { goes_on: true, redactions: plan.redactions.clone() };
     let events = [
         Event::Progress { phase: Phase::Write, done: 7, total: Some(9) },
         Event::Source(source),
         Event::Inventory(fernseed_scrub::inventory(&mut file, length, &limits)),
         Event::Findings(vec![finding.clone(), finding]),
-        Event::Plan(Box::new(plan)),
-        Event::Missed(missed),
+        Event::Plan(Box::new(plan.without_redactions())),
+        Event::Hidden(part.clone()),
+        Event::Missed(part),
         Event::Stripped(stripped),
         Event::Checked(vec!["one line".to_owned()]),
         Event::Facts(facts),

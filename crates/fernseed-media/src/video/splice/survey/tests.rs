@@ -178,7 +178,7 @@ fn report(frames: usize) -> ReadReport {
 
 fn carried(groups: &[usize], hidden: &[usize]) -> Result<Vec<bool>, Fallback> {
     let total = groups.iter().sum();
-    let splice = survey(groups).choose(&info(), &report(total), &|f| hidden.contains(&f))?;
+    let splice = survey(groups).choose(&info(), &report(total), &mut |f| hidden.contains(&f))?;
     Ok(splice.groups.iter().map(|g| g.carried).collect())
 }
 
@@ -194,7 +194,8 @@ fn a_group_of_one_picture_never_ends_a_stretch() {
 
 #[test]
 fn any_doubt_about_the_decoding_pass_falls_back() {
-    let choose = |report: &ReadReport| survey(&[2, 2]).choose(&info(), report, &|f| f == 0).err();
+    let choose =
+        |report: &ReadReport| survey(&[2, 2]).choose(&info(), report, &mut |f| f == 0).err();
     assert_eq!(choose(&report(4)), None);
     assert_eq!(choose(&report(3)), Some(Fallback::Decoding));
     for spoil in [
@@ -215,7 +216,7 @@ fn any_doubt_about_the_decoding_pass_falls_back() {
 
 #[test]
 fn pictures_that_are_changed_on_the_way_fall_back() {
-    let choose = |info: &VideoInfo| survey(&[2, 2]).choose(info, &report(4), &|f| f == 0).err();
+    let choose = |info: &VideoInfo| survey(&[2, 2]).choose(info, &report(4), &mut |f| f == 0).err();
     assert_eq!(choose(&info()), None);
     let turned = VideoInfo { orientation: Orientation::Rotate90, ..info() };
     assert_eq!(choose(&turned), Some(Fallback::Rotation));

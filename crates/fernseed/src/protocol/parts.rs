@@ -1,0 +1,160 @@
+//! Lists of redactions in parts: those of an hour with many people in it are
+//! longer than a message may be.
+
+use fernseed_core::plan::{MAX_KEYFRAMES, MAX_REDACTIONS, Redaction};
+use serde::{Deserialize, Serialize};
+
+/// Most keyframes in one part.
+pub const PART_KEYFRAMES: usize = 10_000;
+
+/// Most parts of one list.
+pub const MAX_PARTS: usize = MAX_KEYFRAMES.div_ceil(PART_KEYFRAMES) + 1;
+
+/// Some of a list of redactions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RedactionPart {
+    /// True if the first of them holds more keyframes of the last one before.
+    pub goes_on: bool,
+    /// The redactions.
+    pub redactions: Vec<Redaction>,
+}
+
+impl RedactionPart {
+    /// What must hold for every part.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let keyframes: usize = self.redactions.iter().map(|r| r.keyframes.len()).sum();
+        if keyframes > PART_KEYFRAMES {
+            return Err(format!("{keyframes} keyframes in one message"));
+        }
+        let improper = |r: &Redaction| {
+            r.keyframes.is_empty()
+                || r.keyframes.windows(2).any(|w| w[0].frame >= w[1].frame)
+                || !r.keyframes.iter().all(|k| k.rect.is_proper())
+                || r.evidence.as_ref().is_some_and(|e| !e.confidence.is_finite())
+        };
+        if self.redactions.iter().any(improper) {
+            return Err("a redaction without proper keyframes".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// The parts of a list, in order; none if it is empty.
+#[must_use]
+pub fn split(redactions: &[Redaction]) -> Parts<'_> {
+    Parts { rest: redactions, used: 0 }
+}
+
+/// The iterator of [`split`].
+#[derive(Clone, Debug)]
+pub struct Parts<'a> {
+    rest: &'a [Redaction],
+    /// Keyframes of the first of the rest that have gone.
+    used: usize,
+}
+
+impl Iterator for Parts<'_> {
+    type Item = RedactionPart;
+
+    fn next(&mut self) -> Option<RedactionPart> {
+        let mut part = RedactionPart { goes_on: self.used > 0, redactions: Vec::new() };
+        let mut room = PART_KEYFRAMES;
+        while let [first, rest @ ..] = self.rest
+            && room > 0
+        {
+            let all = first.keyframes.get(self.used..).unwrap_or_default();
+            let taken = all.get(..room).unwrap_or(all);
+            part.redactions.push(Redaction {
+                keyframes: taken.to_vec(),
+                label: first.label,
+                evidence: first.evidence.clone(),
+                ..*first
+            });
+            room -= taken.len();
+            if taken.len() == all.len() {
+                (self.rest, self.used) = (rest, 0);
+            } else {
+                self.used += taken.len();
+            }
+        }
+        (!part.redactions.is_empty()).then_some(part)
+    }
+}
+
+/// Puts a part behind those before it.
+///
+/// # Errors
+/// Says what is wrong if the part goes on with nothing, or the list gets
+/// longer than that of any real plan.
+pub fn join(list: &mut Vec<Redaction>, part: RedactionPart) -> Result<(), String> {
+    let mut redactions = part.redactions.into_iter();
+    if part.goes_on {
+        let (Some(last), Some(more)) = (list.last_mut(), redactions.next()) else {
+            return Err("a part that goes on with nothing".to_owned());
+        };
+        last.keyframes.extend(more.keyframes);
+    }
+    list.extend(redactions);
+    if list.len() > MAX_REDACTIONS {
+        return Err(format!("{} redactions", list.len()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fernseed_core::Rect;
+    use fernseed_core::detect::Label;
+    use fernseed_core::plan::{Action, DecidedBy, Decision, Keyframe};
+
+    fn redaction(id: u32, keyframes: u64) -> Redaction {
+        let rect = Rect::new(0.0, 0.0, 9.0, 9.0);
+        Redaction {
+            id,
+            subject: Some(id),
+            label: Label::Face,
+            decision: Decision { action: Action::Hide, by: DecidedBy::Program },
+            evidence: None,
+            keyframes: (0..keyframes).map(|frame| Keyframe { frame, rect }).collect(),
+        }
+    }
+
+    #[test]
+    fn parts_make_the_list_again() {
+        let part = PART_KEYFRAMES as u64;
+        for lengths in [
+            &[][..],
+            &[1],
+            &[part],
+            &[part, 1],
+            &[part - 1, 2, 3],
+            &[3 * part + 7],
+            &[2, 2 * part, part - 2, 5],
+        ] {
+            let list: Vec<Redaction> =
+                lengths.iter().zip(1..).map(|(&n, id)| redaction(id, n)).collect();
+            let mut joined = Vec::new();
+            let mut parts = 0;
+            for part in split(&list) {
+                part.check().unwrap();
+                join(&mut joined, part).unwrap();
+                parts += 1;
+            }
+            assert_eq!(joined, list);
+            assert_eq!(parts as u64, lengths.iter().sum::<u64>().div_ceil(part), "full parts");
+        }
+    }
+
+    #[test]
+    fn a_hostile_part_is_refused() {
+        let part = |goes_on, redactions| RedactionPart { goes_on, redactions };
+        assert!(join(&mut Vec::new(), part(true, vec![redaction(1, 1)])).is_err());
+        assert!(join(&mut vec![redaction(1, 1)], part(true, vec![])).is_err());
+        assert!(part(false, vec![redaction(1, 0)]).check().is_err());
+        let long = vec![redaction(1, PART_KEYFRAMES as u64), redaction(2, 1)];
+        assert!(part(false, long).check().is_err());
+        let mut full = vec![redaction(1, 1); MAX_REDACTIONS];
+        assert!(join(&mut full, part(false, vec![redaction(2, 1)])).is_err());
+    }
+}
