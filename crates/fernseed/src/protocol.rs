@@ -8,7 +8,9 @@
 
 mod parts;
 
-pub use parts::{MAX_PARTS, PART_KEYFRAMES, Parts, RedactionPart, join, split};
+pub use parts::{
+    MAX_PARTS, PART_KEYFRAMES, Parts, RedactionPart, join, receive_task, send_task, split,
+};
 
 use fernseed_core::Size;
 use fernseed_core::finding::Finding;

@@ -19,9 +19,9 @@ mod still;
 mod strip;
 mod video;
 
-use crate::protocol::{Event, Failure, FailureKind, RedactionPart, Role, Task, join};
+use crate::protocol::{Event, Failure, FailureKind, Role, Task, receive_task};
 use fernseed_detect::FaceFinder;
-use fernseed_sandbox::{Control, MAX_PLAN_MESSAGE, WorkerContext};
+use fernseed_sandbox::WorkerContext;
 use outbox::Outbox;
 use std::fs::File;
 
@@ -69,24 +69,13 @@ impl std::fmt::Debug for Prepared {
 /// Does one task and returns the process's exit code.
 pub fn run(prepared: &Prepared, context: WorkerContext) -> i32 {
     let WorkerContext { role, files, mut control, .. } = context;
-    let Some(task) = receive(&mut control) else { return 1 };
+    let Some(task) = receive_task(&mut control) else { return 1 };
     let outbox = Outbox::new(control);
     let end = match perform(prepared, role, files, task, &outbox) {
         Ok(()) => Event::Done,
         Err(failure) => Event::Failed(failure),
     };
     i32::from(outbox.send(end).is_err())
-}
-
-/// The task and its plan's redactions; `None` if the host is gone.
-fn receive(control: &mut Control) -> Option<Task> {
-    let mut task = control.recv::<Task>(MAX_PLAN_MESSAGE).ok()?;
-    if let Some(plan) = task.plan_mut() {
-        while let Some(part) = control.recv::<Option<RedactionPart>>(MAX_PLAN_MESSAGE).ok()? {
-            join(&mut plan.redactions, part).ok()?;
-        }
-    }
-    Some(task)
 }
 
 fn perform(

@@ -5,15 +5,14 @@ use super::ledger::LedgerError;
 use super::publish::Made;
 use super::pulse::{Lost, Patience, Pulse};
 use crate::protocol::{
-    Contents, Event, Failure, FailureKind, MAX_PARTS, OutputFormat, Phase, RedactionPart, Role,
-    SourceFacts, Task, join, split,
+    Contents, Event, Failure, FailureKind, MAX_PARTS, OutputFormat, Phase, Role, SourceFacts, Task,
+    join, send_task,
 };
 use fernseed_core::finding::Finding;
 use fernseed_core::plan::{MediaKind, Plan, Redaction};
 use fernseed_sandbox::attack::AttackResult;
 use fernseed_sandbox::{
-    HostControl, Level, MAX_PLAN_MESSAGE, Posture, SandboxError, WorkerLimits, Zygote,
-    ZygoteConfig, printable,
+    Level, MAX_PLAN_MESSAGE, Posture, SandboxError, WorkerLimits, Zygote, ZygoteConfig, printable,
 };
 use fernseed_scrub::{Inventory, LinkFacts, Stripped};
 use std::os::fd::BorrowedFd;
@@ -254,7 +253,7 @@ impl Workers {
         &self,
         role: Role,
         files: &[BorrowedFd<'_>],
-        mut task: Task,
+        task: Task,
         limits: WorkerLimits,
         listener: &mut dyn Listener,
     ) -> Result<Said, WorkerError> {
@@ -273,9 +272,7 @@ impl Workers {
         }
         let mut said = Said { posture: Some(posture), ..Said::default() };
         let may_be_a_picture = may_be_a_picture(role, &task);
-        send(worker.control(), &mut task).map_err(misbehaved)?;
-        // A plan of hours is large.
-        drop(task);
+        send_task(worker.control(), task).map_err(misbehaved)?;
         let mut pulse = Pulse::new(self.patience, may_be_a_picture, Instant::now());
         let (mut events, mut parts) = (0, 0);
         loop {
@@ -380,17 +377,6 @@ impl Workers {
             }
         }
     }
-}
-
-/// Sends a task, its plan's redactions in parts.
-fn send(control: &mut HostControl, task: &mut Task) -> Result<(), SandboxError> {
-    let redactions = task.plan_mut().map(|plan| std::mem::take(&mut plan.redactions));
-    control.send(task)?;
-    if let Some(redactions) = redactions {
-        split(&redactions).try_for_each(|part| control.send(&Some(part)))?;
-        control.send(&None::<RedactionPart>)?;
-    }
-    Ok(())
 }
 
 fn nonsense(what: &str) -> WorkerError {

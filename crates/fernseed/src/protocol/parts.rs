@@ -1,7 +1,9 @@
 //! Lists of redactions in parts: those of an hour with many people in it are
 //! longer than a message may be.
 
+use super::Task;
 use fernseed_core::plan::{MAX_KEYFRAMES, MAX_REDACTIONS, Redaction};
+use fernseed_sandbox::{Control, HostControl, MAX_PLAN_MESSAGE, SandboxError};
 use serde::{Deserialize, Serialize};
 
 /// Most keyframes in one part.
@@ -99,6 +101,33 @@ pub fn join(list: &mut Vec<Redaction>, part: RedactionPart) -> Result<(), String
         return Err(format!("{} redactions", list.len()));
     }
     Ok(())
+}
+
+/// Sends a task, its plan's redactions in parts; nothing of it is kept, since
+/// the plan of hours is large.
+///
+/// # Errors
+/// As [`HostControl::send`].
+pub fn send_task(control: &mut HostControl, mut task: Task) -> Result<(), SandboxError> {
+    let redactions = task.plan_mut().map(|plan| std::mem::take(&mut plan.redactions));
+    control.send(&task)?;
+    if let Some(redactions) = redactions {
+        split(&redactions).try_for_each(|part| control.send(&Some(part)))?;
+        control.send(&None::<RedactionPart>)?;
+    }
+    Ok(())
+}
+
+/// Receives what [`send_task`] sent; `None` if the host is gone.
+#[must_use]
+pub fn receive_task(control: &mut Control) -> Option<Task> {
+    let mut task = control.recv::<Task>(MAX_PLAN_MESSAGE).ok()?;
+    if let Some(plan) = task.plan_mut() {
+        while let Some(part) = control.recv::<Option<RedactionPart>>(MAX_PLAN_MESSAGE).ok()? {
+            join(&mut plan.redactions, part).ok()?;
+        }
+    }
+    Some(task)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use fernseed::host::pulse::Patience;
 use fernseed::host::workers::{Listener, Silent, Workers};
 use fernseed::protocol::{
     Event, Failure, FailureKind, OutputFormat, OutputOptions, Phase, RedactionPart, Role,
-    SourceFacts, Task, join,
+    SourceFacts, Task, receive_task,
 };
 use fernseed::report::Status;
 use fernseed_core::Size;
@@ -25,7 +25,7 @@ use fernseed_core::plan::{
 };
 use fernseed_core::policy::Policy;
 use fernseed_core::time::TimeBase;
-use fernseed_sandbox::{Control, Level, MAX_PLAN_MESSAGE, WorkerContext};
+use fernseed_sandbox::{Control, Level, WorkerContext};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::time::{Duration, Instant};
@@ -88,7 +88,7 @@ const ACTS: [(&str, bool); 38] = [
 /// misbehaviour than asked for.
 pub(crate) fn worker(_: &(), context: WorkerContext) -> i32 {
     let WorkerContext { role, mut files, mut control, .. } = context;
-    let Some(task) = receive(&mut control) else { return 1 };
+    let Some(task) = receive_task(&mut control) else { return 1 };
     let auditing = role == Role::Audit as u8;
     let orders = files.get_mut(usize::from(auditing)).map(order).unwrap_or_default();
     if orders == "closes-the-pipe" {
@@ -109,17 +109,6 @@ pub(crate) fn worker(_: &(), context: WorkerContext) -> i32 {
         _ => None,
     };
     done.unwrap_or(9)
-}
-
-/// The task with all of its plan.
-fn receive(control: &mut Control) -> Option<Task> {
-    let mut task = control.recv::<Task>(MAX_PLAN_MESSAGE).ok()?;
-    if let Some(plan) = task.plan_mut() {
-        while let Some(part) = control.recv::<Option<RedactionPart>>(MAX_PLAN_MESSAGE).ok()? {
-            join(&mut plan.redactions, part).ok()?;
-        }
-    }
-    Some(task)
 }
 
 fn part(redactions: Vec<Redaction>) -> RedactionPart {
