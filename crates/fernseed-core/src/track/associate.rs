@@ -119,8 +119,22 @@ impl Associator {
 
     /// The next frame begins a new shot: nobody is carried over.
     pub(super) fn cut(&mut self) {
-        self.done.append(&mut self.open);
+        let open = std::mem::take(&mut self.open);
+        self.close(open);
         self.past.forget();
+    }
+
+    /// Keeps what ended until the end of the clip. Of what is no evidence of
+    /// somebody, which networks see in many frames, no part can be either.
+    fn close(&mut self, ended: Vec<Chain>) {
+        let settings = self.settings;
+        self.done.extend(ended.into_iter().filter(|c| c.evidence.suffices(&settings)).map(
+            |mut chain| {
+                chain.links.shrink_to_fit();
+                chain.paths.end();
+                chain
+            },
+        ));
     }
 
     /// What the frame shows whose detections, if there are any, were pushed
@@ -156,7 +170,7 @@ impl Associator {
             .into_iter()
             .partition(|c| c.links.last().is_some_and(|l| seconds - l.seconds <= max_gap));
         self.open = open;
-        self.done.extend::<Vec<Chain>>(lost);
+        self.close(lost);
     }
 
     /// Gives detections to open chains, best pairs first; what finds no
@@ -194,7 +208,8 @@ impl Associator {
     }
 
     pub(super) fn finish(mut self) -> Vec<Chain> {
-        self.done.append(&mut self.open);
+        let open = std::mem::take(&mut self.open);
+        self.close(open);
         self.done.sort_by_key(|c| c.links.first().map(|l| l.frame));
         self.done
     }

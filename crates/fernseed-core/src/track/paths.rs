@@ -190,6 +190,15 @@ impl Paths {
         }
     }
 
+    /// Nobody is followed any more.
+    pub(super) fn end(&mut self) {
+        self.head = None;
+        self.all.shrink_to_fit();
+        if let Some(path) = self.all.last_mut() {
+            path.steps.shrink_to_fit();
+        }
+    }
+
     /// Those found, in order of their sights; of each at most one backwards,
     /// and after it one forwards.
     pub(super) fn found(&self) -> &[Path] {
