@@ -188,6 +188,27 @@ pub struct Redaction {
 }
 
 impl Redaction {
+    /// Checks everything that the renderer relies on.
+    ///
+    /// # Errors
+    /// [`PlanError::Redaction`] says what contradicts the format.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let fail = |why| Err(PlanError::Redaction { id: self.id, why });
+        if self.keyframes.is_empty() {
+            return fail("it has no keyframe");
+        }
+        if self.keyframes.windows(2).any(|w| w[0].frame >= w[1].frame) {
+            return fail("its keyframes are not in order");
+        }
+        if !self.keyframes.iter().all(|k| k.rect.is_proper()) {
+            return fail("a rectangle is empty or not a number");
+        }
+        if self.evidence.as_ref().is_some_and(|e| !e.confidence.is_finite()) {
+            return fail("its confidence is not a number");
+        }
+        Ok(())
+    }
+
     /// First and last frame covered.
     #[must_use]
     pub fn span(&self) -> Option<(u64, u64)> {
@@ -284,22 +305,10 @@ impl Plan {
         }
         let mut ids = std::collections::BTreeSet::new();
         for r in &self.redactions {
-            let fail = |why| Err(PlanError::Redaction { id: r.id, why });
             if !ids.insert(r.id) {
-                return fail("its id occurs twice");
+                return Err(PlanError::Redaction { id: r.id, why: "its id occurs twice" });
             }
-            if r.keyframes.is_empty() {
-                return fail("it has no keyframe");
-            }
-            if r.keyframes.windows(2).any(|w| w[0].frame >= w[1].frame) {
-                return fail("its keyframes are not in order");
-            }
-            if !r.keyframes.iter().all(|k| k.rect.is_proper()) {
-                return fail("a rectangle is empty or not a number");
-            }
-            if r.evidence.as_ref().is_some_and(|e| !e.confidence.is_finite()) {
-                return fail("its confidence is not a number");
-            }
+            r.check()?;
         }
         Ok(())
     }

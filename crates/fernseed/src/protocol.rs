@@ -35,7 +35,8 @@ pub enum Role {
     Redact = 1,
     /// Find and plan. Files: input.
     Scan = 2,
-    /// Write by a plan. Files: input, output.
+    /// Write by a plan. Files: input, output, and twice the output before if
+    /// that is repaired.
     Apply = 3,
     /// Attack a finished file. Files: finished file, and the original twice
     /// if there is one.

@@ -111,8 +111,8 @@ pub enum Fallback {
     /// All 31 other numbers for a parameter set are taken.
     #[error("no number is free for a second parameter set")]
     SetId,
-    /// A finished file's times are not whole ticks of its source.
-    #[error("its times are not those of its source")]
+    /// A finished file counts time in other ticks than its source.
+    #[error("its ticks are not those of its source")]
     Clock,
     /// A decoding pass met other frames than the packets promise.
     #[error("decoding did not give one sound frame for each packet")]

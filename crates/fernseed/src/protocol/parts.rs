@@ -28,16 +28,7 @@ impl RedactionPart {
         if keyframes > PART_KEYFRAMES {
             return Err(format!("{keyframes} keyframes in one message"));
         }
-        let improper = |r: &Redaction| {
-            r.keyframes.is_empty()
-                || r.keyframes.windows(2).any(|w| w[0].frame >= w[1].frame)
-                || !r.keyframes.iter().all(|k| k.rect.is_proper())
-                || r.evidence.as_ref().is_some_and(|e| !e.confidence.is_finite())
-        };
-        if self.redactions.iter().any(improper) {
-            return Err("a redaction without proper keyframes".to_owned());
-        }
-        Ok(())
+        self.redactions.iter().try_for_each(Redaction::check).map_err(|e| e.to_string())
     }
 }
 
@@ -86,14 +77,18 @@ impl Iterator for Parts<'_> {
 /// Puts a part behind those before it.
 ///
 /// # Errors
-/// Says what is wrong if the part goes on with nothing, or the list gets
-/// longer than that of any real plan.
+/// Says what is wrong if the part goes on with nothing, with another redaction
+/// or backwards in time, or the list gets longer than that of any real plan.
 pub fn join(list: &mut Vec<Redaction>, part: RedactionPart) -> Result<(), String> {
     let mut redactions = part.redactions.into_iter();
     if part.goes_on {
         let (Some(last), Some(more)) = (list.last_mut(), redactions.next()) else {
             return Err("a part that goes on with nothing".to_owned());
         };
+        let frames = (last.span().map(|s| s.1), more.span().map(|s| s.0));
+        if last.id != more.id || frames.0 >= frames.1 {
+            return Err("a part that does not fit what it goes on with".to_owned());
+        }
         last.keyframes.extend(more.keyframes);
     }
     list.extend(redactions);
@@ -180,6 +175,14 @@ mod tests {
         let part = |goes_on, redactions| RedactionPart { goes_on, redactions };
         assert!(join(&mut Vec::new(), part(true, vec![redaction(1, 1)])).is_err());
         assert!(join(&mut vec![redaction(1, 1)], part(true, vec![])).is_err());
+        let later = |id| {
+            let mut all = redaction(id, 3);
+            all.keyframes.drain(..2);
+            part(true, vec![all])
+        };
+        assert!(join(&mut vec![redaction(1, 2)], later(1)).is_ok());
+        assert!(join(&mut vec![redaction(1, 3)], later(1)).is_err(), "the same frame again");
+        assert!(join(&mut vec![redaction(1, 2)], later(2)).is_err(), "somebody else");
         assert!(part(false, vec![redaction(1, 0)]).check().is_err());
         let long = vec![redaction(1, PART_KEYFRAMES as u64), redaction(2, 1)];
         assert!(part(false, long).check().is_err());
