@@ -9,6 +9,11 @@
 //! extends them before the first and after the last sight; [`plan`] adds the
 //! margins and writes the redactions.
 //!
+//! Tracks are made as soon as their subject has been out of sight for so long
+//! that nothing can be added to them, and their redactions as soon as they are
+//! taken ([`Tracker::take_ended`]): what is kept of a clip of hours is the plan,
+//! the times of its frames, and those who are in sight.
+//!
 //! The method is two-stage association (ByteTrack, Zhang et al. 2022:
 //! detections below the threshold extend tracks but do not found certain
 //! ones) made offline: weak tracks are confirmed by evidence from the whole
@@ -113,6 +118,10 @@ pub struct Track {
 pub struct Stray {
     /// The frame of the first or last sight.
     pub frame: u64,
+    /// True for the last sight.
+    pub after: bool,
+    /// The box there, without margins, in display space.
+    pub seen: Rect,
     /// Where the boxes stopped following, in display space: outside the
     /// picture if it came in or went out over the border.
     pub rect: Rect,
@@ -132,6 +141,7 @@ pub struct Tracker {
     settings: TrackSettings,
     associator: associate::Associator,
     clock: fill::Clock,
+    filler: fill::Filler,
 }
 
 impl Tracker {
@@ -142,6 +152,7 @@ impl Tracker {
             settings,
             associator: associate::Associator::new(settings),
             clock: fill::Clock::default(),
+            filler: fill::Filler::default(),
         }
     }
 
@@ -158,13 +169,26 @@ impl Tracker {
         if let Some(luma) = luma {
             self.associator.show(sighting.frame, sighting.seconds, luma);
         }
+        for chain in self.associator.take_ended() {
+            self.filler.add(&chain, &self.clock, &self.settings);
+        }
     }
 
-    /// The tracks of the clip, in order of their first frame.
+    /// The tracks that are final by now and were not taken before, in the order
+    /// in which their subjects were lost.
+    pub fn take_ended(&mut self) -> Vec<Track> {
+        self.filler.take()
+    }
+
+    /// The tracks of the clip that were not taken before, in order of their
+    /// first frame.
     #[must_use]
-    pub fn finish(self) -> Vec<Track> {
-        let chains = self.associator.finish();
-        fill::tracks(chains, &self.clock, &self.settings)
+    pub fn finish(mut self) -> Vec<Track> {
+        self.associator.end();
+        for chain in self.associator.take_ended() {
+            self.filler.add(&chain, &self.clock, &self.settings);
+        }
+        self.filler.finish(&self.clock, &self.settings)
     }
 }
 

@@ -6,7 +6,7 @@ use fernseed_core::detect::{Detector, Effort, Place};
 use fernseed_core::picture::YuvColour;
 use fernseed_core::{Orientation, Picture, PixelFormat, Rect, Size};
 use fernseed_detect::{
-    Backend, Engine, FaceFinder, FinderConfig, NetworkInput, Precision, VideoLook,
+    Backend, Engine, FaceFinder, FinderConfig, NetworkInput, Precision, Turned, VideoLook,
 };
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -76,7 +76,13 @@ fn finder(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("finder");
     group.sample_size(10);
     let full_hd = frame(1920, 1080);
-    for look in [VideoLook::Quick, VideoLook::Steady, VideoLook::Thorough] {
+    for look in [
+        VideoLook::Quick,
+        VideoLook::Steady,
+        VideoLook::Close(Turned::Once(0)),
+        VideoLook::Fine(Turned::Once(0)),
+        VideoLook::Thorough,
+    ] {
         group.bench_function(format!("{look:?}/1920x1080"), |b| {
             b.iter_custom(|runs| spent(runs, || finder.look_at_frame(&full_hd, look, 0.1)));
         });

@@ -12,14 +12,16 @@ pub(crate) struct FeatureMap<T = f32> {
 }
 
 impl<T: Copy + Default> FeatureMap<T> {
-    /// Takes a new shape. Old values stay where they were: the caller writes
-    /// every value. Memory only grows, so that small and large pictures in
-    /// turn do not clear it each time.
+    /// Takes a new shape, and the caller writes every value. Memory only grows,
+    /// so that small and large pictures in turn do not clear it each time; where
+    /// it does, old values are not carried over, and what the system gives is
+    /// zero already.
     pub(crate) fn reshape(&mut self, height: usize, width: usize, channels: usize) {
         (self.height, self.width, self.channels) = (height, width, channels);
         let length = height * width * channels;
         if self.data.len() < length {
-            self.data.resize(length, T::default());
+            self.data = Vec::new();
+            self.data = vec![T::default(); length];
         }
     }
 

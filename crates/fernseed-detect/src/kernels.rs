@@ -16,6 +16,7 @@ mod bytes;
 mod conv;
 mod depthwise;
 mod pixels;
+mod squeeze;
 #[cfg(test)]
 mod tests;
 mod vector;
@@ -26,6 +27,7 @@ pub(crate) use byte_depthwise::PackedByteDepthwise;
 pub(crate) use conv::{PackedConv, Target};
 pub(crate) use depthwise::PackedDepthwise;
 pub(crate) use pixels::{ChromaRow, ColourMatrix, Sum, UNIT};
+pub(crate) use squeeze::{ACROSS_UNIT, Quads, REACH, STEP_BITS};
 pub(crate) use word_depthwise::PackedWordDepthwise;
 
 use byte_conv::Output;
@@ -287,6 +289,16 @@ impl Kernels {
         unsafe { run::weigh(self, sums, row, weight, first) }
     }
 
+    /// A row of weighted sums, resized.
+    ///
+    /// # Panics
+    /// If `sums` are fewer than [`Quads::sums`].
+    pub(crate) fn squeeze(self, quads: &Quads, sums: &[Sum], out: &mut [u8]) {
+        quads.check(sums);
+        // SAFETY: `check` has compared the sums with what is read.
+        unsafe { run::squeeze(self, quads, sums, out) }
+    }
+
     /// What a row of chroma samples adds to the pixels of a row of twice as
     /// many pixels.
     pub(crate) fn spread(self, by: &ColourMatrix, blue: &[u8], red: &[u8], out: &mut ChromaRow) {
@@ -343,7 +355,8 @@ mod run {
     use super::word_depthwise;
     use super::{Backend, ChromaRow, ColourMatrix, Kernels, Sum};
     use super::{PackedByteConv, PackedByteDepthwise, PackedConv, PackedDepthwise};
-    use super::{PackedWordDepthwise, byte_conv, byte_depthwise, conv, depthwise, pixels};
+    use super::{PackedWordDepthwise, Quads};
+    use super::{byte_conv, byte_depthwise, conv, depthwise, pixels, squeeze};
     #[cfg(target_arch = "x86_64")]
     use std::arch::x86_64::{__m256, __m512};
 
@@ -415,6 +428,11 @@ mod run {
         = [pixels::max_pool] for all);
     kernel!(weigh(sums: &mut [Sum], row: &[u8], weight: Sum, first: bool)
         = [pixels::weigh] for all);
+    #[cfg(target_arch = "x86_64")]
+    kernel!(squeeze(quads: &Quads, sums: &[Sum], out: &mut [u8])
+        = [squeeze::wide], [squeeze::wide], [squeeze::wide], [squeeze::narrow]);
+    #[cfg(not(target_arch = "x86_64"))]
+    kernel!(squeeze(quads: &Quads, sums: &[Sum], out: &mut [u8]) = [squeeze::narrow] for all);
     kernel!(spread(by: &ColourMatrix, blue: &[u8], red: &[u8], out: &mut ChromaRow)
         = [pixels::spread] for all);
     kernel!(colour(by: &ColourMatrix, luma: &[u8], chroma: &ChromaRow, rgb: &mut [u8])

@@ -172,34 +172,54 @@ impl ByteWeights {
         of: impl Fn(usize, usize) -> (f32, f32),
     ) -> Self {
         let outs = layer.bias.len().max(1);
-        let least = |bias: &f32| (bias.abs() / BIAS_LIMIT).max(f32::MIN_POSITIVE);
-        let mut scale: Vec<f32> = layer.bias.iter().map(least).collect();
-        // What positive and negative weights of each pair sum to.
+        // Every start of the program does this for two million weights: rows and
+        // columns are counted, not divided out of an index, and largest values
+        // are divided, not all of them.
+        let mut largest = vec![0.0_f32; outs];
+        // What positive and negative weights of each pair sum to; sums grow.
         let mut sums = vec![[0.0_f32; 2]; if pair.is_some() { layer.weights.len() } else { 0 }];
-        // Every start of the program does this: rows and columns are counted,
-        // not divided out of an index for each of two million weights.
+        let mut largest_sum = vec![0.0_f32; outs];
         for (row, weights) in layer.weights.chunks(outs).enumerate() {
-            let mut sums = pair.map(|pair| &mut sums[pair(row) * outs..][..outs]);
-            for ((out, weight), scale) in weights.iter().enumerate().zip(&mut scale) {
-                let weight = weight * of(row, out).0;
-                *scale = scale.max(weight.abs() / LIMIT);
-                if let Some(sums) = &mut sums {
-                    let sum = &mut sums[out][usize::from(weight < 0.0)];
-                    *sum += weight.abs();
-                    *scale = scale.max(*sum / PAIR_LIMIT);
+            let units = (0..).map(|out| of(row, out).0);
+            match pair.map(|pair| &mut sums[pair(row) * outs..][..outs]) {
+                None => {
+                    for ((weight, unit), largest) in weights.iter().zip(units).zip(&mut largest) {
+                        *largest = larger(*largest, (weight * unit).abs());
+                    }
+                }
+                Some(sums) => {
+                    let largest = largest.iter_mut().zip(&mut largest_sum).zip(sums);
+                    for ((weight, unit), ((largest, largest_sum), [above, below])) in
+                        weights.iter().zip(units).zip(largest)
+                    {
+                        let weight = weight * unit;
+                        *largest = larger(*largest, weight.abs());
+                        *above += larger(weight, 0.0);
+                        *below += larger(-weight, 0.0);
+                        *largest_sum = larger(*largest_sum, larger(*above, *below));
+                    }
                 }
             }
         }
+        let least = |bias: f32| (bias.abs() / BIAS_LIMIT).max(f32::MIN_POSITIVE);
+        let mut scale: Vec<f32> = layer
+            .bias
+            .iter()
+            .zip(largest.iter().zip(&largest_sum))
+            .map(|(&bias, (most, sum))| least(bias).max(most / LIMIT).max(sum / PAIR_LIMIT))
+            .collect();
         let ending = to.map_or(Ending::Floats, |to| Ending::to_bytes(&mut scale, to));
         let mut bias = layer.bias.clone();
-        let mut weights = Vec::with_capacity(layer.weights.len());
-        for (row, line) in layer.weights.chunks(outs).enumerate() {
-            for ((out, weight), scale) in line.iter().enumerate().zip(&scale) {
-                let (unit, zero) = of(row, out);
+        let mut weights = vec![0; layer.weights.len()];
+        for (row, (line, out)) in
+            layer.weights.chunks(outs).zip(weights.chunks_mut(outs)).enumerate()
+        {
+            let from = (0..).map(|out| of(row, out));
+            let to = out.iter_mut().zip(&mut bias).zip(&scale);
+            for ((weight, (unit, zero)), ((byte, bias), scale)) in line.iter().zip(from).zip(to) {
                 // Within the limit by the choice of the scale.
-                let byte = (weight * unit / scale).round() as i8;
-                bias[out] -= scale * f32::from(byte) * zero;
-                weights.push(byte);
+                *byte = rounded(weight * unit / scale);
+                *bias -= scale * f32::from(*byte) * zero;
             }
         }
         Self { weights, scale, bias, ending }
@@ -230,6 +250,20 @@ impl Ending {
         let (shift, factor) = scale.iter_mut().zip(&to.unit).map(ending).unzip();
         Self::Bytes(shift, factor)
     }
+}
+
+/// The larger of two numbers; not `f32::max`, whose rules for NaN cost extra
+/// instructions.
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The nearest byte, halves away from zero: what `round` gives, which is a
+/// function call for each number where the processor is not known.
+fn rounded(value: f32) -> i8 {
+    let whole = value as i32;
+    let rest = value - whole as f32;
+    (whole + i32::from(rest >= 0.5) - i32::from(rest <= -0.5)) as i8
 }
 
 /// How far sums of a scale are shifted right for a step to be at least

@@ -1,6 +1,6 @@
 //! Resizing one plane of 8-bit samples: area averaging down, bilinear up.
 
-use crate::kernels::{Kernels, Sum};
+use crate::kernels::{ACROSS_UNIT, Kernels, Quads, REACH, STEP_BITS, Sum};
 use fernseed_core::Plane;
 
 /// The part of a plane to look at, in whole pixels.
@@ -26,7 +26,13 @@ impl Taps {
     /// each sum to `unit`. None reaches beyond `input`.
     fn new(input: usize, output: usize, unit: u16) -> Self {
         let ratio = input as f32 / output as f32;
-        let reach = if ratio > 1.0 { ratio.ceil() as usize + 1 } else { 2 }.min(input.max(1));
+        let reach = if ratio <= 1.0 {
+            2
+        } else {
+            // Whole ratios fall between samples.
+            ratio.ceil() as usize + usize::from(ratio.fract() > 0.0)
+        };
+        let reach = reach.min(input.max(1));
         let mut taps =
             Self { first: Vec::with_capacity(output), reach, weights: vec![0; output * reach] };
         for (i, weights) in taps.weights.chunks_exact_mut(reach).enumerate() {
@@ -62,10 +68,6 @@ impl Taps {
 
 /// What the weights of a column of samples sum to; see [`Sum`].
 const DOWN_UNIT: u16 = 256;
-/// What those of a row sum to.
-const ACROSS_UNIT: u16 = 1 << 14;
-/// One step of the result in the product of both.
-const STEP_BITS: u32 = 8 + 14;
 
 /// Resizes a window of a plane, row by row.
 #[derive(Debug)]
@@ -77,8 +79,44 @@ pub(crate) struct Resampler<'a> {
     channels: usize,
     window: Window,
     /// `None` at native size.
-    taps: Option<(Taps, Taps)>,
+    taps: Option<(Across, Taps)>,
     sums: Vec<Sum>,
+}
+
+/// How a row is resized.
+#[derive(Debug)]
+enum Across {
+    /// Single samples, few for each output.
+    Few(Quads),
+    /// Single samples, more for each output.
+    Many(Taps),
+    /// Pixels of several bytes.
+    Packed(Taps),
+}
+
+impl Across {
+    fn new(taps: Taps, bytes: usize) -> Self {
+        if bytes > 1 {
+            Self::Packed(taps)
+        } else if taps.reach <= REACH {
+            let weights = taps.weights.chunks_exact(taps.reach).map(|some| {
+                let mut all = [0; REACH];
+                all[..taps.reach].copy_from_slice(some);
+                all
+            });
+            Self::Few(Quads::new(taps.first.iter().copied().zip(weights)))
+        } else {
+            Self::Many(taps)
+        }
+    }
+
+    /// Sums that a row must have beyond those of its samples.
+    fn sums(&self) -> usize {
+        match self {
+            Self::Few(quads) => quads.sums(),
+            Self::Many(_) | Self::Packed(_) => 0,
+        }
+    }
 }
 
 impl<'a> Resampler<'a> {
@@ -95,9 +133,10 @@ impl<'a> Resampler<'a> {
         let native = (width, height) == (window.width, window.height);
         let taps = (!native).then(|| {
             let across = Taps::new(window.width, width, ACROSS_UNIT);
-            (across, Taps::new(window.height, height, DOWN_UNIT))
+            (Across::new(across, bytes), Taps::new(window.height, height, DOWN_UNIT))
         });
-        let sums = vec![0; if native { 0 } else { window.width * bytes }];
+        let sums = taps.as_ref().map_or(0, |(a, _)| a.sums().max(window.width * bytes));
+        let sums = vec![0; sums];
         Self { kernels, plane, bytes, channels, window, taps, sums }
     }
 
@@ -132,26 +171,23 @@ impl<'a> Resampler<'a> {
                 first = false;
             }
         }
-        match (self.bytes, across.reach) {
-            (1, 1) => squeeze::<1>(across, &sums, out),
-            (1, 2) => squeeze::<2>(across, &sums, out),
-            (1, 3) => squeeze::<3>(across, &sums, out),
-            (1, 4) => squeeze::<4>(across, &sums, out),
-            (1, 5) => squeeze::<5>(across, &sums, out),
-            (1, 6) => squeeze::<6>(across, &sums, out),
-            (bytes, _) => squeeze_packed(across, &sums, bytes, self.channels, out),
+        match across {
+            Across::Few(quads) => self.kernels.squeeze(quads, &sums, out),
+            Across::Many(taps) => squeeze(taps, &sums, out),
+            Across::Packed(taps) => {
+                squeeze_packed(taps, &sums, self.bytes, self.channels, out);
+            }
         }
         self.sums = sums;
     }
 }
 
 /// One row of single samples.
-fn squeeze<const REACH: usize>(taps: &Taps, sums: &[Sum], out: &mut [u8]) {
-    let (weights, _) = taps.weights.as_chunks::<REACH>();
+fn squeeze(taps: &Taps, sums: &[Sum], out: &mut [u8]) {
+    let weights = taps.weights.chunks_exact(taps.reach);
     for ((to, &first), weights) in out.iter_mut().zip(&taps.first).zip(weights) {
-        let Some(from) = sums.get(first..first.wrapping_add(REACH)) else { continue };
-        let mut value = 1 << (STEP_BITS - 1);
-        for (&sum, &weight) in from.iter().zip(weights) {
+        let mut value = 1_u32 << (STEP_BITS - 1);
+        for (&sum, &weight) in sums[first..].iter().zip(weights) {
             value += u32::from(sum) * u32::from(weight);
         }
         *to = (value >> STEP_BITS) as u8;
@@ -233,6 +269,24 @@ mod tests {
                 for weights in taps.weights.chunks(taps.reach) {
                     assert_eq!(weights.iter().sum::<u16>(), unit, "{input} {output}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn black_and_white_stay_so_at_every_ratio() {
+        let width = 77;
+        let row: Vec<u8> = (0..width).map(|i| if i * i % 7 < 3 { 255 } else { 0 }).collect();
+        for (rows, inside) in [
+            ([vec![255; width], vec![255; width]], 255..=255),
+            ([vec![0; width], vec![0; width]], 0..=0),
+            ([row.clone(), row], 0..=255),
+        ] {
+            let p = plane(width, &[&rows[0], &rows[1]]);
+            let all = Window { left: 0, top: 0, width, height: 2 };
+            for output in 1..=90 {
+                let shown = resample(&p, (1, 1), all, output, 3);
+                assert!(shown.iter().all(|value| inside.contains(value)), "{output}: {shown:?}");
             }
         }
     }

@@ -25,12 +25,13 @@ mod skim;
 mod sound;
 pub mod splice;
 mod timeline;
+mod told;
 mod writer;
 
 pub use colour::{Cicp, Colour, Hdr, Primaries, Transfer};
 pub use error::MediaError;
 pub use reader::{ReadReport, VideoReader};
-pub use timeline::timeline;
+pub use timeline::{Timeline, timeline};
 pub use writer::{
     Container, Preset, SinkOptions, VideoWriter, WrittenSummary, coded_size, output_time_base,
 };

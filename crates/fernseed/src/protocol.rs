@@ -38,8 +38,8 @@ pub enum Role {
     /// Write by a plan. Files: input, output, and twice the output before if
     /// that is repaired.
     Apply = 3,
-    /// Attack a finished file. Files: finished file, and the original twice
-    /// if there is one.
+    /// Attack a finished file. Files: finished file, and the original if
+    /// there is one.
     Audit = 4,
     /// List what a file gives away. Files: input.
     Inspect = 5,

@@ -126,11 +126,7 @@ fn perform(
         }
         (Some(Role::Audit), Task::Audit { plan, with_original, threshold, threads }) => {
             let finished = file("the finished file")?;
-            let original = if with_original {
-                Some((file("the original")?, file("the original's second handle")?))
-            } else {
-                None
-            };
+            let original = with_original.then(|| file("the original")).transpose()?;
             let job = audit::Audit { finder, plan: plan.as_ref(), threshold, threads, outbox };
             audit::run(&job, finished, original)
         }

@@ -108,13 +108,14 @@ pub(super) fn affinity(predicted: Rect, last: Rect, found: Rect, gap: f64) -> f3
 pub(super) struct Associator {
     settings: TrackSettings,
     open: Vec<Chain>,
-    done: Vec<Chain>,
+    /// Those that nothing can be added to any more.
+    ended: Vec<Chain>,
     past: Past,
 }
 
 impl Associator {
     pub(super) fn new(settings: TrackSettings) -> Self {
-        Self { settings, open: Vec::new(), done: Vec::new(), past: Past::default() }
+        Self { settings, open: Vec::new(), ended: Vec::new(), past: Past::default() }
     }
 
     /// The next frame begins a new shot: nobody is carried over.
@@ -124,17 +125,18 @@ impl Associator {
         self.past.forget();
     }
 
-    /// Keeps what ended until the end of the clip. Of what is no evidence of
-    /// somebody, which networks see in many frames, no part can be either.
+    /// Drops what is no evidence of somebody, which networks see in many
+    /// frames: no part of it can be either.
     fn close(&mut self, ended: Vec<Chain>) {
         let settings = self.settings;
-        self.done.extend(ended.into_iter().filter(|c| c.evidence.suffices(&settings)).map(
-            |mut chain| {
-                chain.links.shrink_to_fit();
-                chain.paths.end();
-                chain
-            },
-        ));
+        self.ended.extend(ended.into_iter().filter(|c| c.evidence.suffices(&settings)));
+    }
+
+    /// Chains that have ended since the last call. Whoever is in one of them
+    /// was last seen, or followed, so long ago that all frames in which they
+    /// are covered are known.
+    pub(super) fn take_ended(&mut self) -> Vec<Chain> {
+        std::mem::take(&mut self.ended)
     }
 
     /// What the frame shows whose detections, if there are any, were pushed
@@ -207,10 +209,9 @@ impl Associator {
         });
     }
 
-    pub(super) fn finish(mut self) -> Vec<Chain> {
+    /// The clip is over.
+    pub(super) fn end(&mut self) {
         let open = std::mem::take(&mut self.open);
         self.close(open);
-        self.done.sort_by_key(|c| c.links.first().map(|l| l.frame));
-        self.done
     }
 }

@@ -8,6 +8,7 @@ use super::evidence::{Evidence, is_nobody};
 use super::paths::Path;
 use super::{Stray, Track, TrackPoint, TrackSettings};
 use crate::geometry::Rect;
+use leap::Leaps;
 use std::ops::Range;
 use ways::{Way, cover};
 
@@ -131,22 +132,39 @@ fn pieces(chain: &Chain) -> Vec<Piece<'_>> {
     out
 }
 
-pub(super) fn tracks(chains: Vec<Chain>, clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
-    let counting: Vec<Piece<'_>> = chains
-        .iter()
-        .flat_map(pieces)
-        .filter(|piece| Evidence::of(piece.links, settings).suffices(settings))
-        .filter(|piece| !is_nobody(piece.links))
-        .collect();
-    let mut all: Vec<Track> = Vec::new();
-    for (subject, piece) in (0..).zip(&counting) {
-        all.extend(track(piece, subject, clock, settings));
+/// Makes tracks of chains as they end.
+#[derive(Debug, Default)]
+pub(super) struct Filler {
+    tracks: Vec<Track>,
+    leaps: Leaps,
+    subjects: u32,
+}
+
+impl Filler {
+    /// Adds a chain that has ended.
+    pub(super) fn add(&mut self, chain: &Chain, clock: &Clock, settings: &TrackSettings) {
+        let counting = pieces(chain)
+            .into_iter()
+            .filter(|piece| Evidence::of(piece.links, settings).suffices(settings))
+            .filter(|piece| !is_nobody(piece.links));
+        for piece in counting {
+            self.tracks.extend(track(&piece, self.subjects, clock, settings));
+            self.leaps.add(self.subjects, piece.links);
+            self.subjects += 1;
+        }
     }
-    let links: Vec<&[Link]> = counting.iter().map(|piece| piece.links).collect();
-    all.extend(leap::leaps(&links, clock, settings));
-    all.sort_by_key(|t| t.points.first().map(|p| p.frame));
-    drop_taken_over(&mut all);
-    all
+
+    /// The tracks made since the last call.
+    pub(super) fn take(&mut self) -> Vec<Track> {
+        std::mem::take(&mut self.tracks)
+    }
+
+    /// What is left when the last chain has ended, in order of first frames.
+    pub(super) fn finish(mut self, clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
+        self.tracks.extend(self.leaps.tracks(clock, settings));
+        self.tracks.sort_by_key(|t| t.points.first().map(|p| p.frame));
+        self.tracks
+    }
 }
 
 /// The track of a piece, and those of the paths it does not cover.
@@ -190,10 +208,10 @@ fn track(piece: &Piece<'_>, subject: u32, clock: &Clock, settings: &TrackSetting
     // Times of the last boxes, if there is a frame without one behind them, up
     // to which nobody was followed.
     let before = (start < first.frame && !piece.followed(0, false, start))
-        .then(|| stray(&reversed, clock.at(start)))
+        .then(|| stray(&reversed, clock.at(start), false))
         .flatten();
     let after = (end > last.frame && !piece.followed(links.len() - 1, true, end))
-        .then(|| stray(links, clock.at(end)))
+        .then(|| stray(links, clock.at(end), true))
         .flatten();
     let mut detectors: Vec<_> = links.iter().map(|l| l.detection.source).collect();
     detectors.sort_unstable();
@@ -350,24 +368,6 @@ fn extrapolated(links: &[Link], frame: u64, clock: &Clock, settings: &TrackSetti
 /// Sights that a speed must rest on before somebody counts as lost.
 const STRAY_LINKS: usize = 5;
 
-/// Drops what looks like somebody lost, but is somebody who goes on as
-/// another track: people who cross each other change tracks at times.
-fn drop_taken_over(tracks: &mut [Track]) {
-    let holds = |track: &Track, frame: u64, rect: Rect| {
-        let first = track.points.first().map_or(0, |p| p.frame);
-        let point = frame.checked_sub(first).and_then(|i| track.points.get(i as usize));
-        point.is_some_and(|p| rect.covered_by(p.rect) > 0.5)
-    };
-    for i in 0..tracks.len() {
-        let kept = tracks[i].strays.iter().copied().filter(|stray| {
-            let own = tracks[i].points.iter().find(|p| p.frame == stray.frame);
-            let others = || tracks.iter().enumerate().filter(|(j, _)| *j != i);
-            own.is_none_or(|p| !others().any(|(_, other)| holds(other, p.frame, p.rect)))
-        });
-        tracks[i].strays = kept.collect();
-    }
-}
-
 /// How far a box with this side follows a motion nobody sees, in pixels.
 fn drift_limit(side: f32) -> f32 {
     (SMALL_DRIFT * side).min(SMALL_DRIFT_PIXELS).max(MAX_DRIFT * side)
@@ -375,7 +375,7 @@ fn drift_limit(side: f32) -> f32 {
 
 /// What there is to say about the end of `links`, if they may have moved on
 /// further than the boxes up to `reach`, in seconds, follow them.
-fn stray(links: &[Link], reach: f64) -> Option<Stray> {
+fn stray(links: &[Link], reach: f64, after: bool) -> Option<Stray> {
     let last = links.last().filter(|_| links.len() >= STRAY_LINKS)?;
     let rect = last.detection.rect;
     let dt = (reach - last.seconds) as f32;
@@ -385,5 +385,10 @@ fn stray(links: &[Link], reach: f64) -> Option<Stray> {
     let beyond = ways[0].max(ways[1]);
     // Where on its way the box stops following.
     let stop = dt / beyond.max(1.0);
-    (beyond > 1.0).then(|| Stray { frame: last.frame, rect: rect.shifted(vx * stop, vy * stop) })
+    (beyond > 1.0).then(|| Stray {
+        frame: last.frame,
+        after,
+        seen: rect,
+        rect: rect.shifted(vx * stop, vy * stop),
+    })
 }

@@ -152,7 +152,7 @@ impl Past {
                 break;
             }
         }
-        // They are kept until the end of the clip.
+        // They are kept for as long as somebody is in sight.
         steps.shrink_to_fit();
         (!steps.is_empty()).then_some(Path { link: at, forwards: false, steps })
     }
@@ -187,15 +187,6 @@ impl Paths {
         match self.all.last_mut().filter(|p| p.forwards && p.link == link) {
             Some(path) => path.steps.append(&mut steps),
             None => self.all.push(Path { link, forwards: true, steps }),
-        }
-    }
-
-    /// Nobody is followed any more.
-    pub(super) fn end(&mut self) {
-        self.head = None;
-        self.all.shrink_to_fit();
-        if let Some(path) = self.all.last_mut() {
-            path.steps.shrink_to_fit();
         }
     }
 

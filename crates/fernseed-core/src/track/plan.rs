@@ -1,6 +1,6 @@
 //! From tracks to redactions: margins for motion and shape, few keyframes.
 
-use super::Track;
+use super::{Stray, Track};
 use crate::geometry::{Rect, Size};
 use crate::plan::{Action, DecidedBy, Decision, Evidence, Keyframe, Redaction};
 use crate::policy::Policy;
@@ -40,15 +40,63 @@ pub fn covered_rect(subject: Rect, policy: &Policy) -> Rect {
 /// lie outside the picture altogether give none.
 #[must_use]
 pub fn redactions(tracks: &[Track], policy: &Policy, size: Size) -> Vec<Redaction> {
-    let margins = Policy {
-        grow: 1.0 + TRACKED_MARGIN * (policy.grow - 1.0),
-        pad: TRACKED_MARGIN * policy.pad,
-        ..policy.clone()
-    };
-    let mut out = Vec::new();
-    // Subjects are counted from 1, in the order in which they come.
-    let mut subjects: BTreeMap<u32, u32> = BTreeMap::new();
-    for track in tracks.iter().filter(|t| policy.hide.contains(&t.label)) {
+    let mut planner = Planner::new(policy, size);
+    tracks.iter().for_each(|track| planner.add(track));
+    planner.finish().redactions
+}
+
+/// Makes redactions of tracks as they come, so that no track need be kept.
+#[derive(Debug)]
+pub struct Planner {
+    margins: Policy,
+    size: Size,
+    planned: Vec<Planned>,
+    strays: Vec<(u32, Stray)>,
+    tracks: u32,
+}
+
+/// A redaction and what it was made of.
+#[derive(Debug)]
+struct Planned {
+    /// First frame of its track, by which redactions are put in order.
+    first: u64,
+    /// Number of the track.
+    track: u32,
+    redaction: Redaction,
+}
+
+/// What a [`Planner`] made of all tracks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlannedRedactions {
+    /// In order of the first frames of their tracks; subjects are counted from
+    /// 1 in that order.
+    pub redactions: Vec<Redaction>,
+    /// Those who were lost, but for those who go on as another track: people
+    /// who cross each other change tracks at times.
+    pub strays: Vec<Stray>,
+}
+
+impl Planner {
+    /// For a picture of size `size`.
+    #[must_use]
+    pub fn new(policy: &Policy, size: Size) -> Self {
+        let margins = Policy {
+            grow: 1.0 + TRACKED_MARGIN * (policy.grow - 1.0),
+            pad: TRACKED_MARGIN * policy.pad,
+            ..policy.clone()
+        };
+        Self { margins, size, planned: Vec::new(), strays: Vec::new(), tracks: 0 }
+    }
+
+    /// Adds a track. Who is not to be hidden by the policy is left out.
+    pub fn add(&mut self, track: &Track) {
+        let number = self.tracks;
+        self.tracks += 1;
+        self.strays.extend(track.strays.iter().map(|&stray| (number, stray)));
+        if !self.margins.hide.contains(&track.label) {
+            return;
+        }
+        let Some(first) = track.points.first().map(|p| p.frame) else { return };
         let seen = track.seen_frames();
         let evidence = Evidence {
             detectors: track.detectors.clone(),
@@ -60,8 +108,8 @@ pub fn redactions(tracks: &[Track], policy: &Policy, size: Size) -> Vec<Redactio
         let mut piece: Vec<Keyframe> = Vec::new();
         let mut pieces = Vec::new();
         for (i, point) in track.points.iter().enumerate() {
-            let rect = covered_rect(smeared(track, i), &margins).padded(KEYFRAME_TOLERANCE);
-            if rect.intersection(size.rect()).is_proper() {
+            let rect = covered_rect(smeared(track, i), &self.margins).padded(KEYFRAME_TOLERANCE);
+            if rect.intersection(self.size.rect()).is_proper() {
                 piece.push(Keyframe { frame: point.frame, rect });
             } else if !piece.is_empty() {
                 pieces.push(std::mem::take(&mut piece));
@@ -69,19 +117,45 @@ pub fn redactions(tracks: &[Track], policy: &Policy, size: Size) -> Vec<Redactio
         }
         pieces.push(piece);
         for piece in pieces.into_iter().filter(|p| !p.is_empty()) {
-            let next = subjects.len() as u32 + 1;
-            let subject = *subjects.entry(track.subject).or_insert(next);
-            out.push(Redaction {
-                id: out.len() as u32 + 1,
-                subject: Some(subject),
+            let redaction = Redaction {
+                // Counted when all are known.
+                id: 0,
+                subject: Some(track.subject),
                 label: track.label,
                 decision: Decision { action: Action::Hide, by: DecidedBy::Program },
                 evidence: Some(evidence.clone()),
                 keyframes: thinned(piece),
-            });
+            };
+            self.planned.push(Planned { first, track: number, redaction });
         }
     }
-    out
+
+    /// The redactions of all tracks.
+    #[must_use]
+    pub fn finish(mut self) -> PlannedRedactions {
+        self.planned.sort_by_key(|planned| planned.first);
+        let strays = std::mem::take(&mut self.strays);
+        let strays = strays.into_iter().filter(|(track, stray)| !self.goes_on(*track, stray));
+        let mut strays: Vec<Stray> = strays.map(|(_, stray)| stray).collect();
+        strays.sort_by_key(|stray| stray.frame);
+        // Subjects are counted from 1, in the order in which they come.
+        let mut subjects: BTreeMap<Option<u32>, u32> = BTreeMap::new();
+        let redactions = (1..).zip(self.planned).map(|(id, Planned { redaction, .. })| {
+            let next = subjects.len() as u32 + 1;
+            let subject = *subjects.entry(redaction.subject).or_insert(next);
+            Redaction { id, subject: Some(subject), ..redaction }
+        });
+        PlannedRedactions { redactions: redactions.collect(), strays }
+    }
+
+    /// True if who was lost is covered as another track where they were seen.
+    fn goes_on(&self, track: u32, stray: &Stray) -> bool {
+        let others = self.planned.iter().filter(|other| other.track != track);
+        others.filter_map(|other| other.redaction.rect_at(stray.frame)).any(|cover| {
+            // About the box that the cover was made of.
+            stray.seen.covered_by(cover.scaled(self.margins.grow.max(1.0).recip())) > 0.5
+        })
+    }
 }
 
 /// The box at point `i` together with those of its neighbours.
@@ -99,7 +173,8 @@ fn smeared(track: &Track, i: usize) -> Rect {
         .fold(own, |all, (_, rect)| all.union(rect))
 }
 
-/// Drops keyframes that linear interpolation gives back within tolerance.
+/// Drops keyframes that linear interpolation gives back within tolerance. What
+/// is returned takes no more memory than it needs.
 fn thinned(keys: Vec<Keyframe>) -> Vec<Keyframe> {
     let mut kept: Vec<Keyframe> = keys.first().copied().into_iter().collect();
     let mut anchor = 0;
@@ -114,6 +189,7 @@ fn thinned(keys: Vec<Keyframe>) -> Vec<Keyframe> {
             anchor = i;
         }
     }
+    kept.shrink_to_fit();
     kept
 }
 

@@ -1,6 +1,6 @@
 //! Tracking: gaps, weak sights, cuts, crossing paths, ends.
 
-use super::plan::redactions;
+use super::plan::{Planner, redactions};
 use super::*;
 use crate::geometry::{Orientation, Size};
 use crate::picture::{Picture, PixelFormat};
@@ -146,6 +146,44 @@ fn all_ways_of_somebody_are_of_one_subject() {
 }
 
 #[test]
+fn tracks_taken_as_they_end_are_those_of_the_end() {
+    // People come and go, some leap, shots change; one stays throughout.
+    let seen = |f: u64| {
+        let mut all = vec![face(1500.0 + (f as f32 / 20.0).sin() * 30.0, 0.8)];
+        let turn = f % 150;
+        if turn < 60 {
+            all.push(face(200.0 + 3.0 * turn as f32, 0.9));
+        } else if (64..90).contains(&turn) {
+            all.push(face(900.0 - turn as f32, 0.9));
+        }
+        all
+    };
+    let sighting = |frame: u64| Sighting {
+        frame,
+        seconds: frame as f64 / 25.0,
+        cut: matches!(frame, 400 | 520).then_some(frame),
+        detections: frame.is_multiple_of(2).then(|| seen(frame)),
+    };
+    let (mut whole, mut taken) = (
+        Tracker::new(TrackSettings::for_threshold(0.5)),
+        Tracker::new(TrackSettings::for_threshold(0.5)),
+    );
+    let mut early = Vec::new();
+    for frame in 0..1000 {
+        whole.push(sighting(frame), None);
+        taken.push(sighting(frame), None);
+        early.extend(taken.take_ended());
+    }
+    assert!(early.len() > 6, "most have ended long before the clip");
+    let size = Size::new(1920, 200);
+    let mut planner = Planner::new(&Policy::default(), size);
+    early.iter().chain(&taken.finish()).for_each(|track| planner.add(track));
+    let whole = redactions(&whole.finish(), &Policy::default(), size);
+    assert!(whole.len() > 10);
+    assert_eq!(planner.finish().redactions, whole);
+}
+
+#[test]
 fn redactions_cover_what_the_tracks_cover() {
     let x = |f: u64| 100.0 + 60.0 * (f as f32 / 9.0).sin() + f as f32 * 3.0;
     let tracks = run(120, &[], |f| Some(vec![face(x(f), 0.9)]));
@@ -285,7 +323,11 @@ fn who_goes_on_as_another_track_is_not_lost() {
             Some(all)
         })
     };
-    let lost = |tracks: &[Track]| tracks.iter().map(|t| t.strays.len()).sum::<usize>();
+    let lost = |tracks: &[Track]| {
+        let mut planner = Planner::new(&Policy::default(), Size::new(1920, 200));
+        tracks.iter().for_each(|track| planner.add(track));
+        planner.finish().strays.len()
+    };
     assert_eq!(lost(&seen(false)), 1);
     assert_eq!(lost(&seen(true)), 0);
 }

@@ -80,9 +80,8 @@ impl PackedConv {
             panels.push(Panel { first_column, vectors, weights_at: packed.len() });
             let end = first_column + vectors * lanes;
             for row in weights.chunks_exact(channels) {
-                packed.extend(
-                    (first_column..end).map(|column| row.get(column).copied().unwrap_or(0.0)),
-                );
+                packed.extend_from_slice(&row[first_column..end.min(channels)]);
+                packed.resize(packed.len() + end.saturating_sub(channels), 0.0);
             }
             first_column = end;
         }

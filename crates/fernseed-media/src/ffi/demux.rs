@@ -13,6 +13,9 @@ use std::ptr::{self, NonNull};
 const FORMATS: &CStr = c"mov,matroska,avi,mpegts,mpeg,mpegvideo,h264,hevc";
 /// Decoders that probing may open.
 const CODECS: &CStr = c"h264,hevc,vp8,vp9,libdav1d,mpeg2video,mpeg1video,mpeg4,msmpeg4v2,msmpeg4,h263,mjpeg,prores,aac,aac_latm,mp3float,mp3,mp2float,mp2,opus,vorbis,ac3,eac3,flac,alac,amrnb,amrwb";
+/// The same where the headers tell all of the video.
+const CODECS_OF_SOUND: &CStr =
+    c"aac,aac_latm,mp3float,mp3,mp2float,mp2,opus,vorbis,ac3,eac3,flac,alac,amrnb,amrwb";
 /// Bytes read at a time.
 const BUFFER: usize = 1 << 16;
 /// Most bytes read to find out what is in a file.
@@ -116,7 +119,7 @@ pub(crate) enum StreamKind {
 }
 
 /// What the container says about one stream.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StreamFacts {
     pub(crate) kind: StreamKind,
     pub(crate) codec: String,
@@ -277,7 +280,15 @@ impl Drop for Demuxer {
 
 impl Demuxer {
     /// Opens a container from the start of a file and looks at its streams.
-    pub(crate) fn open(mut file: File) -> Result<Self, AvError> {
+    ///
+    /// libavformat decodes pictures to learn what headers may leave out; that
+    /// costs as much as it takes to decode a key frame with one thread. Where
+    /// `told` says of every video stream that its headers leave out nothing,
+    /// none is decoded.
+    pub(crate) fn open(
+        mut file: File,
+        told: impl Fn(&str, &StreamFacts) -> bool,
+    ) -> Result<Self, AvError> {
         super::init();
         let size = file.seek(SeekFrom::End(0)).ok().ok_or(AvError(av::AVERROR(libc_errno::EIO)))?;
         let source =
@@ -312,18 +323,15 @@ impl Demuxer {
             c.flags |= av::AVFMT_FLAG_CUSTOM_IO;
             c.io_open = Some(refuse_open);
             c.format_whitelist = av::av_strdup(FORMATS.as_ptr());
-            c.codec_whitelist = av::av_strdup(CODECS.as_ptr());
             c.protocol_whitelist = av::av_strdup(c"none".as_ptr());
-            if c.format_whitelist.is_null()
-                || c.codec_whitelist.is_null()
-                || c.protocol_whitelist.is_null()
-            {
+            if c.format_whitelist.is_null() || c.protocol_whitelist.is_null() {
                 return Err(AvError::NO_MEMORY);
             }
             c.probesize = PROBE_BYTES;
             c.max_analyze_duration = PROBE_TIME;
             c.max_streams = MAX_STREAMS;
             c.error_recognition = av::AV_EF_CRCCHECK;
+            this.allow(CODECS)?;
             let name = c"".as_ptr();
             check(av::avformat_open_input(
                 &raw mut this.context,
@@ -338,9 +346,41 @@ impl Demuxer {
                 this.discard(index);
             }
         }
-        // SAFETY: an opened context; null options are allowed.
-        check(unsafe { av::avformat_find_stream_info(this.context, ptr::null_mut()) })?;
+        let container = this.container();
+        let videos: Vec<StreamFacts> = (0..this.stream_count())
+            .filter_map(|index| this.stream(index))
+            .filter(|facts| matches!(facts.kind, StreamKind::Video | StreamKind::Picture))
+            .collect();
+        if !videos.is_empty() && videos.iter().all(|facts| told(&container, facts)) {
+            this.allow(CODECS_OF_SOUND)?;
+            // It complains of every decoder that it may not open.
+            super::log::ignoring_errors(|| this.find_streams())?;
+            this.allow(CODECS)?;
+        } else {
+            this.find_streams()?;
+        }
         Ok(this)
+    }
+
+    /// Says which decoders libavformat may open.
+    fn allow(&mut self, codecs: &CStr) -> Result<(), AvError> {
+        // SAFETY: an opened context, whose list is null or a string of its
+        // own; both are freed with av_free.
+        unsafe {
+            let list = av::av_strdup(codecs.as_ptr());
+            if list.is_null() {
+                return Err(AvError::NO_MEMORY);
+            }
+            let before = std::mem::replace(&mut (*self.context).codec_whitelist, list);
+            av::av_free(before.cast());
+        }
+        Ok(())
+    }
+
+    /// Learns what the container does not tell of its streams.
+    fn find_streams(&mut self) -> Result<(), AvError> {
+        // SAFETY: an opened context; null options are allowed.
+        check(unsafe { av::avformat_find_stream_info(self.context, ptr::null_mut()) }).map(drop)
     }
 
     const fn context(&self) -> &av::AVFormatContext {

@@ -5,12 +5,18 @@
 //! error lines; it never prints.
 
 use ffmpeg_sys_the_third as av;
+use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Longest message kept, in bytes.
 const LINE: usize = 200;
+
+thread_local! {
+    /// True while errors that this thread causes are none.
+    static IGNORING: Cell<bool> = const { Cell::new(false) };
+}
 
 static LAST: Mutex<String> = Mutex::new(String::new());
 static ERRORS: AtomicU64 = AtomicU64::new(0);
@@ -27,6 +33,21 @@ pub(crate) fn take_last_error() -> Option<String> {
     (!last.is_empty()).then(|| std::mem::take(&mut *last))
 }
 
+/// Does something of which the library complains although nothing is wrong:
+/// error lines of this thread are neither kept nor counted meanwhile.
+pub(super) fn ignoring_errors<T>(work: impl FnOnce() -> T) -> T {
+    /// Ends it, also when `work` panics.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            IGNORING.set(false);
+        }
+    }
+    IGNORING.set(true);
+    let _end = End;
+    work()
+}
+
 /// Installs the sink.
 pub(super) fn install() {
     // SAFETY: `sink` has the signature the library asks for, is thread-safe
@@ -41,7 +62,7 @@ unsafe extern "C" fn sink(
     format: *const c_char,
     arguments: *mut av::__va_list_tag,
 ) {
-    if level > av::AV_LOG_ERROR {
+    if level > av::AV_LOG_ERROR || IGNORING.get() {
         return;
     }
     let mut line = [0_u8; LINE];

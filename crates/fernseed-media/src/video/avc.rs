@@ -86,6 +86,9 @@ pub(super) struct Sps {
     pub(super) colour: Cicp,
     /// True if chroma samples lie where they usually do.
     pub(super) usual_chroma_place: bool,
+    /// Pictures that are decoded before one they are shown after, at most;
+    /// `None` if not told.
+    pub(super) reordered: Option<u32>,
 }
 
 /// Sample aspect ratios by `aspect_ratio_idc` (table E-1).
@@ -181,6 +184,7 @@ impl Sps {
             aspect: None,
             colour: Cicp { primaries: 2, transfer: 2, matrix: 2, full_range: false },
             usual_chroma_place: true,
+            reordered: None,
         };
         if b.bit()? {
             sps.vui(&mut b)?;
@@ -232,9 +236,11 @@ impl Sps {
         b.bit()?;
         if b.bit()? {
             b.bit()?;
-            for _ in 0..6 {
+            for _ in 0..4 {
                 b.ue()?;
             }
+            self.reordered = Some(b.ue()?);
+            b.ue()?;
         }
         Some(())
     }

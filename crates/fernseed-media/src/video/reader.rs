@@ -112,7 +112,7 @@ impl VideoReader {
         let messages_before = ffi::error_count();
         // Forget what an earlier file left in the log.
         let _stale = ffi::take_last_error();
-        let mut demuxer = Demuxer::open(file).map_err(MediaError::opening)?;
+        let mut demuxer = super::told::open(file).map_err(MediaError::opening)?;
         let video = demuxer.best(false).ok_or(MediaError::NoVideo)?;
         let facts = demuxer.stream(video).ok_or(MediaError::NoVideo)?;
         if facts.kind != StreamKind::Video {

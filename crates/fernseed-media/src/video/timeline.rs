@@ -1,7 +1,7 @@
 //! The presentation times of a file, without decoding it.
 
 use super::MediaError;
-use crate::ffi::{Demuxer, Packet};
+use crate::ffi::Packet;
 use fernseed_core::limits::Limits;
 use fernseed_core::time::TimeBase;
 use std::fs::File;
@@ -9,15 +9,25 @@ use std::fs::File;
 /// Most packets a file may have: 10 hours at 240 frames a second, twice.
 const MAX_PACKETS: usize = 20_000_000;
 
-/// The times of all frames that are shown, in ticks, sorted, and the length
-/// of a tick. Edit lists are honoured; hidden packets are left out. Nothing
+/// What a container says of its video's times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    /// libavformat's short name of the container.
+    pub container: String,
+    /// The times of all frames that are shown, in ticks, sorted.
+    pub times: Vec<i64>,
+    /// The length of a tick.
+    pub time_base: TimeBase,
+}
+
+/// The times of a video's frames. Edit lists are honoured; hidden packets are left out. Nothing
 /// is decoded beyond what libavformat needs to recognise the streams.
 ///
 /// # Errors
 /// As [`super::VideoReader::open`]; [`MediaError::Damaged`] if a packet has
 /// no time or the file cannot be read to its end.
-pub fn timeline(file: File, limits: &Limits) -> Result<(Vec<i64>, TimeBase), MediaError> {
-    let mut demuxer = Demuxer::open(file).map_err(MediaError::opening)?;
+pub fn timeline(file: File, limits: &Limits) -> Result<Timeline, MediaError> {
+    let mut demuxer = super::told::open(file).map_err(MediaError::opening)?;
     let video = demuxer.best(false).ok_or(MediaError::NoVideo)?;
     let facts = demuxer.stream(video).ok_or(MediaError::NoVideo)?;
     if facts.encrypted {
@@ -50,5 +60,5 @@ pub fn timeline(file: File, limits: &Limits) -> Result<(Vec<i64>, TimeBase), Med
         }
     }
     times.sort_unstable();
-    Ok((times, facts.time_base))
+    Ok(Timeline { container: demuxer.container(), times, time_base: facts.time_base })
 }

@@ -21,8 +21,9 @@ fn exact(bench: &Bench, input: &std::path::Path) -> Run {
     assert_clean(&run.output);
     assert_eq!(run.summary.frames, before.len() as u64);
     assert_eq!(run.report.damaged, 0);
-    let (list, base) = timeline(File::open(&run.output).unwrap(), &Limits::default()).unwrap();
-    let listed: Vec<f64> = list.iter().map(|&t| base.seconds(t)).collect();
+    let told = timeline(File::open(&run.output).unwrap(), &Limits::default()).unwrap();
+    let base = told.time_base;
+    let listed: Vec<f64> = told.times.iter().map(|&t| base.seconds(t)).collect();
     assert_times(&listed, &after, 1.1e-6);
     assert_eq!(base.seconds(1), output_time_base(Container::Mp4, run.info.time_base).seconds(1));
     run

@@ -119,9 +119,7 @@ impl Job<'_> {
             threads: self.threads,
         };
         let mut files = vec![open.as_fd()];
-        if let Some(original) = &original {
-            files.extend([original.as_fd(), original.as_fd()]);
-        }
+        files.extend(original.as_ref().map(|file| file.as_fd()));
         let said = match self.workers.run(Role::Audit, &files, task, limits(), &mut Silent) {
             Ok(said) => said,
             Err(WorkerError::Interrupted) => return Err(Skip::Interrupted),

@@ -296,7 +296,7 @@ fn audit(
         threshold: plan.policy.threshold * AUDIT_THRESHOLD,
         threads: settings.output.threads,
     };
-    let files = [finished.as_fd(), source.as_fd(), source.as_fd()];
+    let files = [finished.as_fd(), source.as_fd()];
     Ok(workers.run(Role::Audit, &files, task, limits(), listener)?)
 }
 

@@ -290,9 +290,9 @@ fn audit(
     listener: &mut dyn Listener,
 ) -> Result<Vec<Finding>, Stop> {
     let finished = made.pending.reopen_read_only().map_err(OpenError::System)?;
-    let files = [finished.as_fd(), source.as_fd(), source.as_fd()];
+    let files = [finished.as_fd(), source.as_fd()];
     let task = Task::Check { with_original: true };
-    let said = workers.run(Role::Check, &files[..2], task, limits(), listener)?;
+    let said = workers.run(Role::Check, &files, task, limits(), listener)?;
     let mut findings = said.findings;
     made.strip.checked = said.checked;
     if let Some(plan) = &made.plan {

@@ -13,9 +13,9 @@ use fernseed_core::plan::{
 };
 use fernseed_core::render::Renderer;
 use fernseed_core::time::TimeBase;
-use fernseed_core::track::TrackSettings;
-use fernseed_core::track::plan::redactions;
+use fernseed_core::track::plan::Planner;
 use fernseed_core::track::scene::SceneDetector;
+use fernseed_core::track::{Track, TrackSettings};
 use fernseed_detect::VideoLook;
 use fernseed_media::still::{AnimationInfo, AnimationReader, AnimationWriter, Delay};
 use std::fs::File;
@@ -65,7 +65,10 @@ pub(super) fn scan(
         near: &|_, picture, places| work.finder.look_near(picture, places, settings.floor),
         recycle: &drop,
     };
-    let watched = watch(settings, work.output.threads, &eyes, |lookout| -> Result<(), Failure> {
+    let mut planner = Planner::new(work.policy, size);
+    let mut ended = |track: Track| planner.add(&track);
+    let threads = work.output.threads;
+    let unseen = watch(settings, threads, &eyes, &mut ended, |lookout| -> Result<(), Failure> {
         while let Some((picture, delay)) = frames.next().map_err(failure)? {
             timeline.push(millis);
             last = millis;
@@ -81,13 +84,12 @@ pub(super) fn scan(
         }
         Ok(())
     })?;
-    if let Some(frame) = watched.unseen.first() {
+    if let Some(frame) = unseen.first() {
         return Err(Failure::new(
             FailureKind::Internal,
             format!("the detectors could not look at frame {frame}"),
         ));
     }
-    let tracks = watched.tracker.finish();
     let plan = Plan {
         version: PLAN_VERSION,
         source: SourceSummary {
@@ -102,7 +104,7 @@ pub(super) fn scan(
         },
         policy: work.policy.clone(),
         reviewed: false,
-        redactions: redactions(&tracks, work.policy, size),
+        redactions: planner.finish().redactions,
         blanked: Vec::new(),
     };
     work.outbox.plan(&plan)?;

@@ -6,26 +6,27 @@
 //! destroyed, compares timestamps with the original's own, and runs the
 //! detectors on the result at other scales and a lower threshold.
 
+mod times;
+
 use super::cadence::{AUDITING, Cadence};
 use super::lookout::{Eyes, Held, watch};
 use super::outbox::Outbox;
 use super::residual::{is_cover, visible};
 use super::still::{failure as still_failure, masks, redactions as still_redactions};
-use super::video::{MICROS, Pass, Shown};
+use super::video::{Pass, Shown};
 use crate::protocol::{Event, Failure, FailureKind, Phase};
 use fernseed_core::detect::Effort;
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
 use fernseed_core::limits::Limits;
-use fernseed_core::plan::{KeptSpan, MediaKind, Plan, Playhead, TimelineDigest};
+use fernseed_core::plan::{KeptSpan, MediaKind, Plan, Playhead};
 use fernseed_core::policy::Policy;
 use fernseed_core::render::check;
-use fernseed_core::time::TimeBase;
-use fernseed_core::track::TrackSettings;
-use fernseed_core::track::plan::redactions;
-use fernseed_core::{Picture, Size};
+use fernseed_core::track::plan::Planner;
+use fernseed_core::track::{Track, TrackSettings};
+use fernseed_core::{Picture, Rect, Size};
 use fernseed_detect::FaceFinder;
 use fernseed_media::still::{self, StillError, StillFrames};
-use fernseed_media::video::{Container, MediaError, coded_size, timeline};
+use fernseed_media::video::{Container, MediaError, coded_size};
 use fernseed_scrub::{Accounting, OutputKind, Shows};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -33,8 +34,6 @@ use std::sync::atomic::AtomicU64;
 
 /// Most findings of one kind that are listed singly.
 const MAX_LISTED: usize = 20;
-/// Containers whose own timestamps are exact enough to compare with.
-const EXACT_CONTAINERS: [&str; 4] = ["mp4", "mov", "matroska", "webm"];
 
 /// One audit.
 pub(super) struct Audit<'a> {
@@ -45,12 +44,11 @@ pub(super) struct Audit<'a> {
     pub(super) outbox: &'a Outbox,
 }
 
-/// Audits `finished`. The original comes as two handles, one to look at and
-/// one to read times from.
+/// Audits `finished`, beside the original if that is given.
 pub(super) fn run(
     job: &Audit<'_>,
     mut finished: File,
-    original: Option<(File, File)>,
+    original: Option<File>,
 ) -> Result<(), Failure> {
     let length = finished.seek(SeekFrom::End(0)).map_err(super::probe::io_failure)?;
     finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
@@ -71,13 +69,13 @@ fn foreign(
     account: &Accounting,
     mut finished: File,
     length: u64,
-    original: Option<(File, File)>,
+    original: Option<File>,
 ) -> Result<(), Failure> {
     let inventory = super::foreign::examine(job, &mut finished, length, account)?;
     finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
     let known = account.container != OutputKind::Unknown || inventory.container != "unknown";
-    if let Some((look, _)) = original {
-        let found = super::check::against(look, &mut finished, length, account)?;
+    if let Some(original) = original {
+        let found = super::check::against(original, &mut finished, length, account)?;
         job.outbox.findings(found)?;
         job.outbox.tell(Event::Checked(vec![super::check::AGAINST.to_owned()]))?;
         finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
@@ -101,7 +99,7 @@ fn decoded(
     job: &Audit<'_>,
     account: &Accounting,
     finished: File,
-    original: Option<(File, File)>,
+    original: Option<File>,
 ) -> Result<(), Failure> {
     let video = match (job.plan, account.container) {
         (Some(plan), _) => plan.source.kind == MediaKind::Video,
@@ -112,15 +110,7 @@ fn decoded(
             Shows::NoPixels => return Ok(()),
         },
     };
-    if video {
-        let original = original.and_then(|(look, file)| {
-            let shown = Shown::open(look, KeptSpan::default(), 1, Pass::Look, None).ok()?;
-            Some(Original { container: shown.info().container.clone(), file })
-        });
-        audit_video(job, account, finished, original)
-    } else {
-        audit_stills(job, finished)
-    }
+    if video { audit_video(job, account, finished, original) } else { audit_stills(job, finished) }
 }
 
 /// True if a file that is not in one of our forms is no still picture.
@@ -208,7 +198,7 @@ fn audit_stills(job: &Audit<'_>, mut finished: File) -> Result<(), Failure> {
         job.outbox.progress(Phase::Audit, count, total)?;
     }
     if total.is_some_and(|t| t != count) {
-        findings.push(timeline_mismatch(format!(
+        findings.push(times::mismatch(format!(
             "It has {count} frames instead of {}.",
             total.unwrap_or_default()
         )));
@@ -282,8 +272,24 @@ fn audit_video(
     job: &Audit<'_>,
     account: &Accounting,
     finished: File,
-    original: Option<Original>,
+    original: Option<File>,
 ) -> Result<(), Failure> {
+    // What the original's container says is read while the output is decoded.
+    std::thread::scope(|scope| {
+        let listed = job
+            .plan
+            .zip(original)
+            .map(|(plan, file)| scope.spawn(move || times::compare_with_original(plan, file)));
+        watch_video(job, account, finished)?;
+        let Some(listed) = listed else { return Ok(()) };
+        let finding = listed.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        job.outbox.findings(finding.into_iter().collect())
+    })
+}
+
+/// Decodes a video and looks at it; one that cannot be decoded is told as a
+/// finding, if there is a plan.
+fn watch_video(job: &Audit<'_>, account: &Accounting, finished: File) -> Result<(), Failure> {
     let mut shown = match Shown::open(finished, KeptSpan::default(), job.threads, Pass::Write, None)
     {
         Ok(shown) => shown,
@@ -321,154 +327,85 @@ fn audit_video(
     };
     let mut cadence = Cadence::new(AUDITING, None);
     let mut planned = job.plan.map(|plan| (plan, Playhead::new(plan)));
-    let looked = watch(settings, job.threads, &eyes, |lookout| -> Result<(), Failure> {
-        while let Some((number, frame)) = shown.next()? {
-            times.push(frame.pts);
-            if frame.damaged {
-                findings.push(undecodable(&format!("frame {number} is damaged")));
-            }
-            let seconds = time_base.seconds(frame.pts);
-            let look = cadence
-                .next(number, seconds, false, frame.picture.is_some())
-                .filter(|_| !policy.hide.is_empty());
-            if let (Some(picture), Some((plan, hidden))) = (&frame.picture, &mut planned) {
-                check_picture(plan, hidden, picture, expected, number, &mut findings);
-            }
-            // Only frames that are looked at are kept.
-            let picture = match frame.picture {
-                Some(picture) if look.is_none() => {
-                    shown.recycle(picture);
-                    None
+    let mut planner = Planner::new(&policy, shown.info().size);
+    let mut left = Vec::new();
+    let mut ended = |track: Track| {
+        planner.add(&track);
+        left.extend(Left::of(&track));
+    };
+    let looked =
+        watch(settings, job.threads, &eyes, &mut ended, |lookout| -> Result<(), Failure> {
+            while let Some((number, frame)) = shown.next()? {
+                times.push(frame.pts);
+                if frame.damaged {
+                    findings.push(undecodable(&format!("frame {number} is damaged")));
                 }
-                other => other,
-            };
-            if !lookout.push(Held { number, seconds, picture }, false, look) {
-                return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
+                let seconds = time_base.seconds(frame.pts);
+                let look = cadence
+                    .next(number, seconds, false, frame.picture.is_some())
+                    .filter(|_| !policy.hide.is_empty());
+                if let (Some(picture), Some((plan, hidden))) = (&frame.picture, &mut planned) {
+                    check_picture(plan, hidden, picture, expected, number, &mut findings);
+                }
+                // Only frames that are looked at are kept.
+                let picture = match frame.picture {
+                    Some(picture) if look.is_none() => {
+                        shown.recycle(picture);
+                        None
+                    }
+                    other => other,
+                };
+                if !lookout.push(Held { number, seconds, picture }, false, look) {
+                    return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
+                }
+                job.outbox.progress(Phase::Audit, number + 1, total)?;
             }
-            job.outbox.progress(Phase::Audit, number + 1, total)?;
-        }
-        Ok(())
-    });
-    let watched = match looked {
-        Ok(watched) => watched,
+            Ok(())
+        });
+    match looked {
+        Ok(_) => {}
         Err(failure) if job.plan.is_none() => return Err(failure),
         Err(failure) => return job.outbox.findings(vec![undecodable(&failure.message)]),
-    };
-    let tracks = watched.tracker.finish();
-    for track in &tracks {
-        let seen = track.points.iter().find(|p| p.seen);
-        findings.push(still_visible(track.confidence).at(Place {
-            first_frame: seen.map(|p| p.frame),
-            last_frame: track.points.iter().rev().find(|p| p.seen).map(|p| p.frame),
-            seconds:
-                seen.and_then(|p| times.get(p.frame as usize)).map(|pts| time_base.seconds(*pts)),
-            rect: seen.map(|p| p.rect),
+    }
+    left.sort_by_key(|left| left.first);
+    findings.extend(left.iter().map(|left| {
+        still_visible(left.confidence).at(Place {
+            first_frame: Some(left.first),
+            last_frame: Some(left.last),
+            seconds: times.get(left.first as usize).map(|pts| time_base.seconds(*pts)),
+            rect: Some(left.rect),
             ..Place::default()
-        }));
+        })
+    }));
+    if let Some(plan) = job.plan {
+        findings.extend(times::check(plan, account, &times, time_base));
     }
-    let size = shown.info().size;
-    check_times(job, account, &times, time_base, original, &mut findings);
     job.outbox.findings(bounded(findings))?;
-    job.outbox.missed(&redactions(&tracks, &policy, size))
+    job.outbox.missed(&planner.finish().redactions)
 }
 
-/// Compares the timestamps that a decoder of the output sees with those in
-/// its tables, with the plan's, and with the original's own.
-fn check_times(
-    job: &Audit<'_>,
-    account: &Accounting,
-    decoded: &[i64],
-    time_base: TimeBase,
-    original: Option<Original>,
-    findings: &mut Vec<Finding>,
-) {
-    let Some(plan) = job.plan else { return };
-    if decoded.len() as u64 != plan.source.frames {
-        findings.push(timeline_mismatch(format!(
-            "It has {} frames instead of {}.",
-            decoded.len(),
-            plan.source.frames
-        )));
-        return;
-    }
-    let mut digest = TimelineDigest::default();
-    let mut exact = true;
-    for pts in decoded {
-        match exact_rescale(*pts, time_base, plan.source.time_base) {
-            Some(pts) => digest.push(pts),
-            None => exact = false,
-        }
-    }
-    // WebM counts in ticks of its own; there the comparison is within one.
-    let webm = account.container == OutputKind::WebM;
-    if !webm && (!exact || digest.value() != plan.source.timeline) {
-        findings.push(timeline_mismatch("Its timestamps are not those of the source.".into()));
-    }
-    if let Some(table) = &account.video {
-        let ticks = TimeBase::new(1, table.timescale.max(1)).unwrap_or(TimeBase::MILLIS);
-        let same = table.presentation_times.len() == decoded.len()
-            && table.presentation_times.iter().zip(decoded).all(|(a, b)| {
-                let (a, b) = (ticks.seconds(*a), time_base.seconds(*b));
-                (a - b).abs() < if webm { 2e-3 } else { 1e-6 }
-            });
-        if !same {
-            findings.push(timeline_mismatch(
-                "Its tables and a decoder disagree about its timestamps.".into(),
-            ));
-        }
-    }
-    if let Some(original) = original {
-        compare_with_original(plan, original, findings);
-    }
+/// Somebody who is left in the output.
+struct Left {
+    /// First and last frame in which they were seen.
+    first: u64,
+    last: u64,
+    /// Where, in the first of them.
+    rect: Rect,
+    confidence: f32,
 }
 
-/// Compares the plan's timestamps with what the original's container says.
-fn compare_with_original(plan: &Plan, original: Original, findings: &mut Vec<Finding>) {
-    let Original { container, file } = original;
-    let Ok((times, time_base)) = timeline(file, &Limits::default()) else {
-        // Some containers have no times of their own; the decoder made them.
-        return;
-    };
-    let Some(first) = times.first().copied() else { return };
-    let span = plan.source.span;
-    let inside = |pts: &&i64| {
-        let micros = time_base.rescale(**pts - first, MICROS).unwrap_or(i64::MAX);
-        span.start.is_none_or(|s| micros >= s) && span.end.is_none_or(|e| micros < e)
-    };
-    let kept: Vec<i64> = times.iter().filter(inside).copied().collect();
-    let shift = kept.first().map_or(0, |f| plan.source.first_pts - f);
-    let mut digest = TimelineDigest::default();
-    kept.iter().for_each(|pts| digest.push(pts + shift));
-    let same = kept.len() as u64 == plan.source.frames && digest.value() == plan.source.timeline;
-    let shifted = shift != 0 && span.is_all() && first >= 0;
-    if same && !shifted {
-        return;
+impl Left {
+    fn of(track: &Track) -> Option<Self> {
+        let mut seen = track.points.iter().filter(|p| p.seen);
+        let first = seen.next()?;
+        let last = seen.next_back().unwrap_or(first);
+        Some(Self {
+            first: first.frame,
+            last: last.frame,
+            rect: first.rect,
+            confidence: track.confidence,
+        })
     }
-    // A container without reliable times, or one with damaged packets, says
-    // something else than its decoder; that is worth knowing, no refutation.
-    let exact = EXACT_CONTAINERS.iter().any(|c| container.contains(c));
-    let severity = if exact && plan.blanked.is_empty() { Severity::Doubt } else { Severity::Info };
-    findings.push(Finding::new(
-        FindingCode::TimelineMismatch,
-        severity,
-        format!(
-            "The original's container lists {} frames, {} could be decoded and were written.",
-            kept.len(),
-            plan.source.frames
-        ),
-    ));
-}
-
-/// The original, and what kind of container it is.
-struct Original {
-    container: String,
-    file: File,
-}
-
-/// `ticks` in another base if that is possible without rounding.
-fn exact_rescale(ticks: i64, from: TimeBase, to: TimeBase) -> Option<i64> {
-    let there = from.rescale(ticks, to)?;
-    (to.rescale(there, from)? == ticks).then_some(there)
 }
 
 fn undecodable(why: &str) -> Finding {
@@ -477,10 +414,6 @@ fn undecodable(why: &str) -> Finding {
         Severity::Failure,
         format!("The finished file does not decode cleanly: {why}."),
     )
-}
-
-fn timeline_mismatch(message: String) -> Finding {
-    Finding::new(FindingCode::TimelineMismatch, Severity::Failure, message)
 }
 
 fn still_visible(confidence: f32) -> Finding {
@@ -516,14 +449,6 @@ fn bounded(findings: Vec<Finding>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rescaling_that_rounds_is_noticed() {
-        let base = |num, den| TimeBase::new(num, den).unwrap();
-        assert_eq!(exact_rescale(1001, base(1, 30000), base(1001, 30000)), Some(1));
-        assert_eq!(exact_rescale(1000, base(1, 30000), base(1001, 30000)), None);
-        assert_eq!(exact_rescale(5, base(1, 25), base(1, 1000)), Some(200));
-    }
 
     #[test]
     fn findings_are_bounded_but_keep_their_weight() {

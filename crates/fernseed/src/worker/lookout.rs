@@ -22,7 +22,7 @@ use fernseed_core::Picture;
 use fernseed_core::detect::{DetectError, Detection, Place};
 use fernseed_core::track::between::{Glimpse, between};
 use fernseed_core::track::luma::Luma;
-use fernseed_core::track::{Sighting, TrackSettings, Tracker};
+use fernseed_core::track::{Sighting, Track, TrackSettings, Tracker};
 use fernseed_detect::VideoLook;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -66,6 +66,9 @@ pub(super) struct Eyes<'a> {
     /// Takes pictures back.
     pub(super) recycle: &'a (dyn Fn(Picture) + Sync),
 }
+
+/// Who takes the tracks of those who have ended, in any order.
+pub(super) type Ended<'a> = &'a mut (dyn FnMut(Track) + Send);
 
 /// Frames since the last whole look, and the next frame to be looked at.
 struct Stretch {
@@ -144,15 +147,9 @@ impl Lookout {
     }
 }
 
-/// What a watch came to.
-pub(super) struct Watched {
-    /// The tracker with everything that was seen.
-    pub(super) tracker: Tracker,
-    /// Frames the detectors could not look at.
-    pub(super) unseen: Vec<u64>,
-}
-
-/// Runs `feed`, which pushes frames in order, while `threads` detectors look.
+/// Runs `feed`, which pushes frames in order, while `threads` detectors look,
+/// and `ended` is given the tracks of those they saw. Returns the frames the
+/// detectors could not look at.
 ///
 /// # Errors
 /// Whatever `feed` says.
@@ -160,8 +157,9 @@ pub(super) fn watch<E: Send>(
     settings: TrackSettings,
     threads: usize,
     eyes: &Eyes<'_>,
+    ended: Ended<'_>,
     feed: impl FnOnce(&mut Lookout) -> Result<(), E>,
-) -> Result<Watched, E> {
+) -> Result<Vec<u64>, E> {
     let (stretches, waiting) = sync_channel::<Stretch>(WAITING);
     let desk = Desk {
         waiting: Mutex::new(waiting),
@@ -177,14 +175,14 @@ pub(super) fn watch<E: Send>(
         }
         drop(answers);
         let tracker = Tracker::new(settings);
-        let collector = scope.spawn(move || collect(tracker, &answered));
+        let collector = scope.spawn(move || collect(tracker, &answered, ended));
         let mut lookout = Lookout { stretches, next: 0, pending: Vec::new() };
         let fed = feed(&mut lookout);
         // Ends the queue, so the detectors end when they are done.
         lookout.finish();
-        let watched = collector.join();
+        let unseen = collector.join();
         fed?;
-        Ok(watched.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        Ok(unseen.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 
@@ -338,8 +336,8 @@ fn sighting(
     (sighting, frame.picture.as_ref().map(Luma::of))
 }
 
-/// Puts the answers back in order.
-fn collect(mut tracker: Tracker, answers: &Receiver<Answer>) -> Watched {
+/// Puts the answers back in order. Returns the frames without one.
+fn collect(mut tracker: Tracker, answers: &Receiver<Answer>, ended: Ended<'_>) -> Vec<u64> {
     let mut early = BTreeMap::new();
     let mut next = 0;
     let mut unseen = Vec::new();
@@ -348,10 +346,12 @@ fn collect(mut tracker: Tracker, answers: &Receiver<Answer>) -> Watched {
         while let Some(answer) = early.remove(&next) {
             answer.sightings.into_iter().for_each(|(sighting, luma)| tracker.push(sighting, luma));
             unseen.extend(answer.unseen);
+            tracker.take_ended().into_iter().for_each(&mut *ended);
             next += 1;
         }
     }
-    Watched { tracker, unseen }
+    tracker.finish().into_iter().for_each(ended);
+    unseen
 }
 
 #[cfg(test)]
@@ -372,7 +372,7 @@ mod tests {
 
     /// A clip at 25 frames a second in which somebody stands at 100 in the
     /// frames `there`; every fifth frame is looked at.
-    fn run(threads: usize, frames: u64, cuts: &[u64], there: std::ops::Range<u64>) -> Watched {
+    fn run(threads: usize, frames: u64, cuts: &[u64], there: std::ops::Range<u64>) -> Vec<Track> {
         let sees = |number: u64| if there.contains(&number) { vec![face(100.0)] } else { vec![] };
         let eyes = Eyes {
             whole: &|number, _, _| Ok(sees(number)),
@@ -380,23 +380,38 @@ mod tests {
             recycle: &drop,
         };
         let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
-        let watched =
-            watch(TrackSettings::for_threshold(0.5), threads, &eyes, |lookout| -> Result<(), ()> {
-                for number in 0..frames {
-                    let cut = cuts.contains(&number);
-                    let look = (cut || number.is_multiple_of(5)).then_some(VideoLook::Quick);
-                    let seconds = number as f64 / 25.0;
-                    let frame = Held { number, seconds, picture: Some(blank.clone()) };
-                    assert!(lookout.push(frame, cut, look));
-                }
-                Ok(())
-            });
-        watched.unwrap()
+        let (tracks, unseen) = watched(threads, &eyes, |lookout| {
+            for number in 0..frames {
+                let cut = cuts.contains(&number);
+                let look = (cut || number.is_multiple_of(5)).then_some(VideoLook::Quick);
+                let seconds = number as f64 / 25.0;
+                let frame = Held { number, seconds, picture: Some(blank.clone()) };
+                assert!(lookout.push(frame, cut, look));
+            }
+        });
+        assert!(unseen.is_empty());
+        tracks
+    }
+
+    /// The tracks of a watch, and the frames that nobody could look at.
+    fn watched(
+        threads: usize,
+        eyes: &Eyes<'_>,
+        feed: impl FnOnce(&mut Lookout),
+    ) -> (Vec<Track>, Vec<u64>) {
+        let mut tracks = Vec::new();
+        let mut ended = |track| tracks.push(track);
+        let settings = TrackSettings::for_threshold(0.5);
+        let unseen = watch(settings, threads, eyes, &mut ended, |lookout| {
+            feed(lookout);
+            Ok::<(), ()>(())
+        });
+        (tracks, unseen.unwrap())
     }
 
     #[test]
     fn nothing_depends_on_the_number_of_threads() {
-        let tracks = |threads| run(threads, 203, &[60, 61, 120], 33..150).tracker.finish();
+        let tracks = |threads| run(threads, 203, &[60, 61, 120], 33..150);
         let one = tracks(1);
         assert!(!one.is_empty());
         assert_eq!(one, tracks(2));
@@ -406,7 +421,7 @@ mod tests {
     #[test]
     fn somebody_who_comes_just_before_a_cut_is_seen() {
         // Frames 57 to 59: after the look at 55, before the cut at 60.
-        let tracks = run(2, 100, &[60], 57..60).tracker.finish();
+        let tracks = run(2, 100, &[60], 57..60);
         assert_eq!(tracks.len(), 1);
         let seen: Vec<u64> = tracks[0].points.iter().filter(|p| p.seen).map(|p| p.frame).collect();
         assert_eq!(seen, [57, 58, 59]);
@@ -422,7 +437,7 @@ mod tests {
             recycle: &drop,
         };
         let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
-        let watched = watch(TrackSettings::for_threshold(0.5), 2, &eyes, |lookout| {
+        let (tracks, unseen) = watched(2, &eyes, |lookout| {
             for number in 0..101u64 {
                 // Every other frame is decoded.
                 let picture = number.is_multiple_of(2).then(|| blank.clone());
@@ -430,9 +445,8 @@ mod tests {
                 let frame = Held { number, seconds: number as f64 / 25.0, picture };
                 assert!(lookout.push(frame, number == 50, look));
             }
-            Ok::<(), ()>(())
         });
-        let tracks = watched.unwrap().tracker.finish();
+        assert!(unseen.is_empty());
         let span = |t: &fernseed_core::track::Track| {
             (t.points[0].frame, t.points[t.points.len() - 1].frame)
         };
@@ -450,16 +464,15 @@ mod tests {
             recycle: &drop,
         };
         let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
-        let watched = watch(TrackSettings::for_threshold(0.5), 2, &eyes, |lookout| {
+        let (tracks, unseen) = watched(2, &eyes, |lookout| {
             for number in 0..161u64 {
                 let picture = number.is_multiple_of(4).then(|| blank.clone());
                 let look = number.is_multiple_of(40).then_some(VideoLook::Quick);
                 let frame = Held { number, seconds: number as f64 / 100.0, picture };
                 assert!(lookout.push(frame, false, look));
             }
-            Ok::<(), ()>(())
         });
-        let tracks = watched.unwrap().tracker.finish();
+        assert!(unseen.is_empty());
         assert_eq!(tracks.len(), 1);
         let first = tracks[0].points.iter().find(|p| p.seen).map(|p| p.frame);
         assert_eq!(first, Some(60));
@@ -473,15 +486,14 @@ mod tests {
             recycle: &drop,
         };
         let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
-        let watched = watch(TrackSettings::for_threshold(0.5), 2, &eyes, |lookout| {
+        let (tracks, unseen) = watched(2, &eyes, |lookout| {
             for number in 0..10u64 {
                 let frame = Held { number, seconds: 0.0, picture: Some(blank.clone()) };
                 let look = number.is_multiple_of(3).then_some(VideoLook::Quick);
                 assert!(lookout.push(frame, false, look));
             }
-            Ok::<(), ()>(())
-        })
-        .unwrap();
-        assert_eq!(watched.unseen, [0, 3, 6, 9]);
+        });
+        assert!(tracks.is_empty());
+        assert_eq!(unseen, [0, 3, 6, 9]);
     }
 }

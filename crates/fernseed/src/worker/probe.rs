@@ -51,14 +51,19 @@ pub(super) fn redact(work: &Work<'_>, handles: Handles) -> Result<(), Failure> {
         },
         Source::Video(file) => {
             let scanned = video::scan(work, file, first_pass(work))?;
-            // What the first pass needed is not there for the second.
-            work.finder.release_memory();
-            fernseed_sandbox::release_free_memory();
-            if work.output.keep_untouched {
-                video::keep_untouched(work, &scanned, once_more, again, out)
-            } else {
-                video::apply(work, &scanned.plan, again, out, None)
-            }
+            std::thread::scope(|scope| {
+                // What the first pass needed is not there for the second, which
+                // begins meanwhile: giving up 100 MB takes as long as opening.
+                scope.spawn(|| {
+                    work.finder.release_memory();
+                    fernseed_sandbox::release_free_memory();
+                });
+                if work.output.keep_untouched {
+                    video::keep_untouched(work, &scanned, once_more, again, out)
+                } else {
+                    video::apply(work, &scanned.plan, again, out, None)
+                }
+            })
         }
     }
 }

@@ -31,53 +31,66 @@ const GROWTH: f32 = 1.25;
 /// from one subject to another.
 const JUMP: f32 = 0.75;
 
-/// The ways between pieces of chains, each as a track of its own; its subject
-/// is the number of the piece it leads away from. Where a chain may have gone
-/// over from somebody (or a thing) to somebody else who leapt there, they are
-/// looked for as well.
-pub(super) fn leaps(pieces: &[&[Link]], clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
-    let pieces: Vec<(u32, &[Link])> = (0..)
-        .zip(pieces)
-        .flat_map(|(subject, links)| {
-            let parts = links.chunk_by(|a, b| !is_jump(a.detection.rect, b.detection.rect));
-            parts.map(move |part| (subject, part))
-        })
-        .collect();
-    let lasting = pieces.iter().enumerate().filter(|(_, (_, links))| links.len() >= SUPPORT);
-    // By their beginnings: of those of hours, few come soon after another ends.
-    let mut firsts: Vec<(usize, &Link)> =
-        lasting.clone().filter_map(|(j, (_, to))| Some((j, to.first()?))).collect();
-    firsts.sort_by_key(|(_, b)| b.frame);
-    let mut pairs = Vec::new();
-    for (i, (_, from)) in lasting {
-        let Some(a) = from.last() else { continue };
-        let soonest = firsts.partition_point(|(_, b)| b.frame <= a.frame);
-        for &(j, b) in firsts.get(soonest..).unwrap_or_default() {
-            if b.seconds - a.seconds > LONGEST {
-                break;
-            }
-            if i != j
-                && let Some(distance) = leap(a, b, clock, settings)
-            {
-                pairs.push((distance, i, j));
-            }
-        }
+/// A part of a chain that is certainly one subject, and was seen for a while.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// Number of the piece it belongs to.
+    subject: u32,
+    first: Link,
+    last: Link,
+}
+
+/// Between what leaps may lie.
+#[derive(Debug, Default)]
+pub(super) struct Leaps {
+    parts: Vec<Part>,
+}
+
+impl Leaps {
+    /// Adds a piece of a chain. Where that may have gone over from somebody (or
+    /// a thing) to somebody else who leapt there, they are looked for as well.
+    pub(super) fn add(&mut self, subject: u32, links: &[Link]) {
+        let parts = links.chunk_by(|a, b| !is_jump(a.detection.rect, b.detection.rect));
+        self.parts.extend(
+            parts.filter(|part| part.len() >= SUPPORT).filter_map(|part| {
+                Some(Part { subject, first: *part.first()?, last: *part.last()? })
+            }),
+        );
     }
-    // Nobody leaps to two places, nor from two.
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
-    let (mut left, mut come) = (vec![false; pieces.len()], vec![false; pieces.len()]);
-    let mut out = Vec::new();
-    for (_, i, j) in pairs {
-        if left[i] || come[j] {
-            continue;
+
+    /// The ways between pieces of chains, each as a track of its own; its
+    /// subject is the number of the piece it leads away from.
+    pub(super) fn tracks(mut self, clock: &Clock, settings: &TrackSettings) -> Vec<Track> {
+        // By their beginnings: of those of hours, few come soon after another ends.
+        self.parts.sort_by_key(|part| (part.first.frame, part.subject));
+        let mut pairs = Vec::new();
+        for (i, from) in self.parts.iter().enumerate() {
+            let a = &from.last;
+            let soonest = self.parts.partition_point(|to| to.first.frame <= a.frame);
+            for (j, to) in self.parts.iter().enumerate().skip(soonest) {
+                if to.first.seconds - a.seconds > LONGEST {
+                    break;
+                }
+                if let Some(distance) = leap(a, &to.first, clock, settings) {
+                    pairs.push((distance, i, j));
+                }
+            }
         }
-        (left[i], come[j]) = (true, true);
-        let ((subject, from), (_, to)) = (pieces[i], pieces[j]);
-        if let (Some(a), Some(b)) = (from.last(), to.first()) {
-            out.push(way(subject, (a, b), clock));
+        // Nobody leaps to two places, nor from two.
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+        let mut left = vec![false; self.parts.len()];
+        let mut come = left.clone();
+        let mut out = Vec::new();
+        for (_, i, j) in pairs {
+            if left[i] || come[j] {
+                continue;
+            }
+            (left[i], come[j]) = (true, true);
+            let (from, to) = (&self.parts[i], &self.parts[j]);
+            out.push(way(from.subject, (&from.last, &to.first), clock));
         }
+        out
     }
-    out
 }
 
 /// How far apart two ends are, in sides, if there may be a leap between them.
@@ -168,7 +181,14 @@ mod tests {
         for frame in 0..100u64 {
             clock.push(frame as f64 / RATE, (cut == Some(frame)).then_some(frame));
         }
-        leaps(&[from, to], &clock, &TrackSettings::for_threshold(0.5))
+        between(&[from, to], &clock)
+    }
+
+    /// The leaps between some pieces, which are numbered from 0.
+    fn between(pieces: &[&[Link]], clock: &Clock) -> Vec<Track> {
+        let mut leaps = Leaps::default();
+        (0..).zip(pieces).for_each(|(subject, links)| leaps.add(subject, links));
+        leaps.tracks(clock, &TrackSettings::for_threshold(0.5))
     }
 
     #[test]
@@ -213,7 +233,7 @@ mod tests {
         other.extend(run(36..=60, 1450.0, 80.0, 0.9));
         let mut clock = Clock::default();
         (0..100u64).for_each(|f| clock.push(f as f64 / RATE, None));
-        let tracks = leaps(&[&other, &from], &clock, &TrackSettings::for_threshold(0.5));
+        let tracks = between(&[&other, &from], &clock);
         assert_eq!(tracks.len(), 1);
         assert_eq!(tracks[0].subject, 1);
         let ends = (tracks[0].points[0].frame, tracks[0].points[6].frame);
@@ -226,8 +246,7 @@ mod tests {
         let (near, far) = (run(34..=60, 600.0, 80.0, 0.9), run(34..=60, 1500.0, 80.0, 0.9));
         let mut clock = Clock::default();
         (0..100u64).for_each(|f| clock.push(f as f64 / RATE, None));
-        let pieces: [&[Link]; 3] = [&from, &far, &near];
-        let tracks = leaps(&pieces, &clock, &TrackSettings::for_threshold(0.5));
+        let tracks = between(&[&from, &far, &near], &clock);
         assert_eq!(tracks.len(), 1);
         assert!(tracks[0].points.iter().all(|p| p.rect.right < 800.0));
     }

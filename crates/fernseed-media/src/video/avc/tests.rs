@@ -20,6 +20,7 @@ fn sets_of_a_common_encoder_are_read() {
     assert!(high.frames_only && high.usual_chroma_place && !high.gaps_allowed);
     assert_eq!((high.colour.primaries, high.colour.matrix), (1, 1));
     assert_eq!(high.aspect, Some((1, 1)));
+    assert_eq!(high.reordered, Some(2));
     let base = Sps::read(BASELINE).unwrap();
     assert_eq!((base.profile, base.size, base.colour.matrix), (66, (322, 242), 2));
     assert_eq!(Pps::read(&[0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0]), Some(Pps { id: 0, sps: 0 }));

@@ -143,7 +143,7 @@ pub(super) fn open(
     file: File,
     limits: &Limits,
 ) -> Result<(Demuxer, usize, StreamFacts), MediaError> {
-    let demuxer = Demuxer::open(file).map_err(MediaError::opening)?;
+    let demuxer = super::super::told::open(file).map_err(MediaError::opening)?;
     let video = demuxer.best(false).ok_or(MediaError::NoVideo)?;
     let facts = demuxer.stream(video).ok_or(MediaError::NoVideo)?;
     if facts.kind != StreamKind::Video {

@@ -3,7 +3,7 @@
 use super::{Pass, Shown, decoder_threads, sure};
 use crate::protocol::{Failure, FailureKind, OutputFormat, Phase};
 use crate::worker::cadence::{Cadence, FINDING};
-use crate::worker::lookout::{Eyes, Held, Lookout, Watched, watch};
+use crate::worker::lookout::{Eyes, Held, Lookout, watch};
 use crate::worker::probe::{Work, announce};
 use fernseed_core::Picture;
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
@@ -12,7 +12,7 @@ use fernseed_core::plan::{
 };
 use fernseed_core::policy::AudioPolicy;
 use fernseed_core::time::clock;
-use fernseed_core::track::plan::redactions;
+use fernseed_core::track::plan::Planner;
 use fernseed_core::track::scene::SceneDetector;
 use fernseed_core::track::{Stray, Track, TrackSettings};
 use fernseed_media::video::{ReadReport, VideoInfo};
@@ -52,11 +52,17 @@ pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result
         recycle: &|picture| drop(free.try_send(picture)),
     };
     let mut seen = SourceTimes::default();
-    let watched = watch(settings, threads, &eyes, |lookout| {
+    let rate = info.average_rate.map_or(25.0, |(n, d)| f64::from(n) / f64::from(d.max(1)));
+    let mut planner = Planner::new(work.policy, info.size);
+    let mut gaps: Vec<Finding> = Vec::new();
+    let mut ended = |track: Track| {
+        planner.add(&track);
+        gaps.extend(long_gap(&track, rate));
+    };
+    let unseen = watch(settings, threads, &eyes, &mut ended, |lookout| {
         feed(work, &mut shown, lookout, &mut seen, &reuse)
     })?;
     sure(&shown.reader().report(), work.output)?;
-    let Watched { tracker, unseen } = watched;
     for frame in unseen {
         blank(&mut seen.damaged, frame);
     }
@@ -76,7 +82,7 @@ pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result
             },
         ));
     }
-    let tracks = tracker.finish();
+    let planned = planner.finish();
     let plan = Plan {
         version: PLAN_VERSION,
         source: SourceSummary {
@@ -91,11 +97,16 @@ pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result
         },
         policy: work.policy.clone(),
         reviewed: false,
-        redactions: redactions(&tracks, work.policy, info.size),
+        redactions: planned.redactions,
         blanked: seen.damaged,
     };
-    work.outbox.findings(findings(work, &shown, &plan, &tracks))?;
-    drop(tracks);
+    let mut noticed = findings(work, &shown, &plan);
+    // Who is lost at the border has left the picture.
+    let inside = |s: &&Stray| s.rect.scaled(0.5).covered_by(info.size.rect()) > 0.99;
+    noticed.extend(planned.strays.iter().filter(inside).map(|stray| lost(stray, rate)));
+    gaps.sort_by_key(|gap| gap.place.first_frame);
+    noticed.extend(gaps);
+    work.outbox.findings(noticed)?;
     work.outbox.plan(&plan)?;
     Ok(Scanned { plan, info, report: shown.reader().report() })
 }
@@ -170,9 +181,8 @@ fn blank(spans: &mut Vec<FrameSpan>, frame: u64) {
 }
 
 /// What the first pass noticed.
-fn findings(work: &Work<'_>, shown: &Shown, plan: &Plan, tracks: &[Track]) -> Vec<Finding> {
+fn findings(work: &Work<'_>, shown: &Shown, plan: &Plan) -> Vec<Finding> {
     let info = shown.info();
-    let rate = info.average_rate.map_or(25.0, |(n, d)| f64::from(n) / f64::from(d.max(1)));
     let mut out: Vec<Finding> = shown
         .reader()
         .notes()
@@ -218,49 +228,39 @@ fn findings(work: &Work<'_>, shown: &Shown, plan: &Plan, tracks: &[Track]) -> Ve
             }),
         );
     }
-    for track in tracks {
-        // Who is lost at the border has left the picture.
-        let inside = |s: &&Stray| s.rect.scaled(0.5).covered_by(info.size.rect()) > 0.99;
-        for stray in track.strays.iter().filter(inside) {
-            let first = track.points.iter().find(|p| p.seen).map(|p| p.frame);
-            let seconds = stray.frame as f64 / rate.max(1.0);
-            let when = if first == Some(stray.frame) { "before" } else { "after" };
-            let message = format!(
-                "Somebody moves fast and is not seen {when} {}: they may show there beside \
-                 their cover.",
-                clock(seconds)
-            );
-            let place = Place {
-                first_frame: Some(stray.frame),
-                seconds: Some(seconds),
-                ..Place::default()
-            };
-            let finding =
-                Finding::new(FindingCode::LostInMotion, Severity::Notice, message).at(place);
-            out.push(finding);
-        }
-        let gap = track.longest_gap as f64 / rate.max(1.0);
-        if gap >= LONG_GAP {
-            let first = track.points.first().map(|p| p.frame);
-            let seconds = first.map(|f| f as f64 / rate.max(1.0));
-            out.push(
-                Finding::new(
-                    FindingCode::LongGap,
-                    Severity::Notice,
-                    format!(
-                        "A person was out of sight for {gap:.1} s and stayed covered where they \
-                         were expected, from about {}.",
-                        clock(seconds.unwrap_or_default())
-                    ),
-                )
-                .at(Place {
-                    first_frame: first,
-                    last_frame: track.points.last().map(|p| p.frame),
-                    seconds,
-                    ..Place::default()
-                }),
-            );
-        }
-    }
     out
+}
+
+/// Somebody may show beside their cover.
+fn lost(stray: &Stray, rate: f64) -> Finding {
+    let seconds = stray.frame as f64 / rate.max(1.0);
+    let when = if stray.after { "after" } else { "before" };
+    let message = format!(
+        "Somebody moves fast and is not seen {when} {}: they may show there beside their cover.",
+        clock(seconds)
+    );
+    Finding::new(FindingCode::LostInMotion, Severity::Notice, message).at(Place {
+        first_frame: Some(stray.frame),
+        seconds: Some(seconds),
+        ..Place::default()
+    })
+}
+
+/// Somebody was out of sight for long.
+fn long_gap(track: &Track, rate: f64) -> Option<Finding> {
+    let gap = track.longest_gap as f64 / rate.max(1.0);
+    let (first, last) = (track.points.first()?.frame, track.points.last()?.frame);
+    let seconds = first as f64 / rate.max(1.0);
+    let message = format!(
+        "A person was out of sight for {gap:.1} s and stayed covered where they were expected, \
+         from about {}.",
+        clock(seconds)
+    );
+    let finding = Finding::new(FindingCode::LongGap, Severity::Notice, message).at(Place {
+        first_frame: Some(first),
+        last_frame: Some(last),
+        seconds: Some(seconds),
+        ..Place::default()
+    });
+    (gap >= LONG_GAP).then_some(finding)
 }
