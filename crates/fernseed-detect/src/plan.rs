@@ -61,7 +61,7 @@ const TURNED_SIDE: f32 = 960.0;
 const TURNED_VIDEO_SIDE: f32 = 640.0;
 
 /// The longer side of the copy that CenterFace gets in a fine look. With 1280,
-/// which takes twice as long, and with 800 as many faces were exposed on 240
+/// which takes half as long again, and with 800 as many faces were exposed on 240
 /// composite clips, with 960 fewer.
 const FINE_SIDE: f32 = 960.0;
 /// The longer side of the copy that CenterFace gets in a steady look.
