@@ -353,8 +353,7 @@ impl Demuxer {
             .collect();
         if !videos.is_empty() && videos.iter().all(|facts| told(&container, facts)) {
             this.allow(CODECS_OF_SOUND)?;
-            // It complains of every decoder that it may not open.
-            super::log::ignoring_errors(|| this.find_streams())?;
+            super::log::refusing_decoders(|| this.find_streams())?;
             this.allow(CODECS)?;
         } else {
             this.find_streams()?;

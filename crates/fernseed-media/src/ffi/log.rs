@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const LINE: usize = 200;
 
 thread_local! {
-    /// True while errors that this thread causes are none.
-    static IGNORING: Cell<bool> = const { Cell::new(false) };
+    /// True while this thread has the library refuse decoders.
+    static REFUSING: Cell<bool> = const { Cell::new(false) };
 }
 
 static LAST: Mutex<String> = Mutex::new(String::new());
@@ -33,17 +33,20 @@ pub(crate) fn take_last_error() -> Option<String> {
     (!last.is_empty()).then(|| std::mem::take(&mut *last))
 }
 
-/// Does something of which the library complains although nothing is wrong:
-/// error lines of this thread are neither kept nor counted meanwhile.
-pub(super) fn ignoring_errors<T>(work: impl FnOnce() -> T) -> T {
+/// What the library says of a decoder that it may not open.
+const REFUSED: &str = "not on whitelist";
+
+/// Does something for which the library may not open some decoders, on purpose:
+/// that it says so is neither kept nor counted meanwhile. All else is.
+pub(super) fn refusing_decoders<T>(work: impl FnOnce() -> T) -> T {
     /// Ends it, also when `work` panics.
     struct End;
     impl Drop for End {
         fn drop(&mut self) {
-            IGNORING.set(false);
+            REFUSING.set(false);
         }
     }
-    IGNORING.set(true);
+    REFUSING.set(true);
     let _end = End;
     work()
 }
@@ -62,7 +65,7 @@ unsafe extern "C" fn sink(
     format: *const c_char,
     arguments: *mut av::__va_list_tag,
 ) {
-    if level > av::AV_LOG_ERROR || IGNORING.get() {
+    if level > av::AV_LOG_ERROR {
         return;
     }
     let mut line = [0_u8; LINE];
@@ -84,13 +87,16 @@ unsafe extern "C" fn sink(
     if written <= 0 {
         return;
     }
-    ERRORS.fetch_add(1, Ordering::Relaxed);
     let text: String = line
         .iter()
         .take_while(|&&b| b != 0)
         .map(|&b| if (b' '..=b'~').contains(&b) { b as char } else { ' ' })
         .collect();
     let text = text.trim();
+    if REFUSING.get() && text.contains(REFUSED) {
+        return;
+    }
+    ERRORS.fetch_add(1, Ordering::Relaxed);
     if let (false, Ok(mut last)) = (text.is_empty(), LAST.lock()) {
         text.clone_into(&mut last);
     }
