@@ -239,6 +239,14 @@ pub struct FrameSpan {
     pub last: u64,
 }
 
+impl FrameSpan {
+    /// True if the frame is one of the run.
+    #[must_use]
+    pub const fn contains(self, frame: u64) -> bool {
+        self.first <= frame && frame <= self.last
+    }
+}
+
 /// The versioned list of redactions for one file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -349,7 +357,7 @@ impl Plan {
     /// True if frame `frame` is filled whole.
     #[must_use]
     pub fn is_blanked(&self, frame: u64) -> bool {
-        self.blanked.iter().any(|s| (s.first..=s.last).contains(&frame))
+        self.blanked.iter().any(|span| span.contains(frame))
     }
 
     /// Everything a person decided to leave visible at `frame`.

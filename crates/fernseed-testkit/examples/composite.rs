@@ -25,6 +25,9 @@ struct Options {
     /// Clips of each scenario.
     #[arg(long, default_value_t = 2)]
     seeds: usize,
+    /// Number of the first of them: later ones are other clips.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    from: usize,
     /// Only faces of pinned packages, even if shared test data is there.
     #[arg(long)]
     pinned: bool,
@@ -54,8 +57,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         Which::Both => &[Half::Develop, Half::Judge],
     };
     for half in halves {
-        let wanted = clips(*half, options.seeds)
+        let wanted = clips(*half, options.from + options.seeds)
             .into_iter()
+            .filter(|c| c.number >= options.from)
             .filter(|c| options.only.is_empty() || options.only.iter().any(|o| o == c.scenario))
             .filter(|c| !options.out.join(c.name()).with_extension("json").is_file())
             .collect();

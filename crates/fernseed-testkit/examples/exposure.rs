@@ -40,8 +40,9 @@ struct Options {
     /// Writes FILE.md and FILE.json.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Draws the ten worst moments of the first tool; shows people, so it
-    /// must lie outside the repository.
+    /// Draws the ten worst moments of the first tool, exposed or covered
+    /// least, from the clips and below them from its outputs; shows people,
+    /// so it must lie outside the repository.
     #[arg(long, value_name = "FILE.png")]
     contact_sheet: Option<PathBuf>,
     /// Runs `FERNSEED scan ARG...` on every clip and looks at the plans;
@@ -174,10 +175,23 @@ fn main() -> Fallible<ExitCode> {
     }
     let Some((_, first)) = tools.first() else { return Err("nothing to measure".into()) };
     if let Some(sheet) = &options.contact_sheet {
-        let runs: Vec<_> = first.iter().flat_map(|c| c.runs.clone()).collect();
-        let size = |clip: &str| truths.iter().find(|t| t.clip == clip).map(|t| t.size);
-        for run in contact_sheet(&runs, &size, &options.clips, sheet)? {
-            println!("sheet: {} face {} frame {} ({})", run.clip, run.face, run.worst, run.cause);
+        let runs: Vec<_> =
+            first.iter().flat_map(|c| [c.runs.clone(), c.closest.clone()]).flatten().collect();
+        let truth = |clip: &str| truths.iter().find(|t| t.clip == clip);
+        let size = |clip: &str| truth(clip).map(|t| t.size);
+        let by_plan = tools.len() > options.outputs.len();
+        let made = options.outputs.first().filter(|_| !by_plan);
+        let files = |clip: &str| {
+            let of = |folder: &PathBuf| output_of(folder, truth(clip)?).ok().flatten();
+            let output = made.and_then(|(_, folder)| of(folder));
+            std::iter::once(options.clips.join(clip)).chain(output).collect()
+        };
+        for run in contact_sheet(&runs, &size, &files, sheet)? {
+            let covered = 100.0 * run.covered;
+            println!(
+                "sheet: {} face {} frame {}, {covered:.0} % covered ({})",
+                run.clip, run.face, run.worst, run.cause
+            );
         }
     }
     let clean = !first.is_empty() && first.iter().all(|c| c.exposed_frames == 0);

@@ -75,6 +75,8 @@ pub struct Clip {
     pub area: Vec<f32>,
     /// All exposed runs.
     pub runs: Vec<Run>,
+    /// The least covered frame of everybody who is never exposed.
+    pub closest: Vec<Run>,
 }
 
 #[derive(Clone, Copy)]
@@ -133,7 +135,11 @@ pub fn measure<E>(truth: &Truth, cover: &mut dyn Cover<Error = E>) -> Result<Cli
     for (id, looks) in people {
         let never = looks.iter().all(|l| l.covered < COVERED);
         clip.never_found += usize::from(never);
-        clip.runs.extend(runs(truth, id, &looks, never));
+        let exposed = runs(truth, id, &looks, never);
+        if exposed.is_empty() {
+            clip.closest.extend(closest(truth, id, &looks));
+        }
+        clip.runs.extend(exposed);
     }
     Ok(clip)
 }
@@ -182,6 +188,25 @@ fn runs(truth: &Truth, id: u32, looks: &[Look], never: bool) -> Vec<Run> {
         start = end + 1;
     }
     found
+}
+
+/// The least covered frame of somebody who is never exposed, as a run.
+fn closest(truth: &Truth, id: u32, looks: &[Look]) -> Option<Run> {
+    let worst = looks.iter().min_by(|a, b| a.covered.total_cmp(&b.covered))?;
+    let face = face_at(truth, worst.frame, id)?;
+    Some(Run {
+        clip: truth.clip.clone(),
+        scenario: truth.scenario.clone(),
+        face: id,
+        first: worst.frame,
+        last: worst.frame,
+        frames: 0,
+        worst: worst.frame,
+        covered: worst.covered,
+        height: face.height(),
+        cause: "covered",
+        bounds: face.bounds(),
+    })
 }
 
 fn face_at(truth: &Truth, frame: usize, id: u32) -> Option<&Face> {
@@ -294,5 +319,15 @@ mod tests {
         let got = measure(&truth(2), &mut Left(vec![0.0, 20.0], 0.0)).unwrap();
         assert_eq!((got.exposed_frames, got.never_found), (2, 1));
         assert_eq!(got.runs[0].cause, "never found");
+        assert!(got.closest.is_empty());
+    }
+
+    #[test]
+    fn who_is_always_covered_has_a_closest_moment() {
+        let got = measure(&truth(3), &mut Left(vec![30.0, 28.5, 30.0], 0.0)).unwrap();
+        assert!(got.runs.is_empty());
+        let closest = &got.closest[0];
+        assert_eq!((got.closest.len(), closest.worst, closest.frames), (1, 1, 0));
+        assert!((COVERED..1.0).contains(&closest.covered), "{closest:?}");
     }
 }

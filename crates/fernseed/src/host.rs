@@ -9,6 +9,7 @@ pub mod job;
 pub mod ledger;
 pub mod listing;
 pub mod lock;
+mod mending;
 pub mod naming;
 pub mod pool;
 pub mod publish;

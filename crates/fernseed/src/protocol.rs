@@ -29,17 +29,15 @@ const MAX_LIST: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Role {
-    /// Find, destroy, write. Files: input, output, and the input twice more
-    /// for the second pass and for [`OutputOptions::keep_untouched`] (a
-    /// sealed worker cannot duplicate descriptors).
+    /// Find, destroy, write. Files: input, output.
     Redact = 1,
     /// Find and plan. Files: input.
     Scan = 2,
-    /// Write by a plan. Files: input, output, and twice the output before if
-    /// that is repaired.
+    /// Write by a plan. Files: input, output, and the output before if that
+    /// is repaired.
     Apply = 3,
-    /// Attack a finished file. Files: finished file, and the original if
-    /// there is one.
+    /// Attack a finished file. Files: finished file, the original if there is
+    /// one, and the output before if this is a repaired one.
     Audit = 4,
     /// List what a file gives away. Files: input.
     Inspect = 5,
@@ -48,8 +46,7 @@ pub enum Role {
     /// Rebuild from allowed parts, picture and sound as coded; no decoder is
     /// involved. Files: input, output.
     Strip = 7,
-    /// The same by coding picture and sound again. Files: input, output, and
-    /// the input once more.
+    /// The same by coding picture and sound again. Files: input, output.
     Reencode = 8,
     /// Read a stripped file without decoding it. Files: finished file, and
     /// the original if there is one.
@@ -191,7 +188,7 @@ pub enum Task {
         plan: Plan,
         /// How to write it.
         output: OutputOptions,
-        /// If an output is to be repaired, which comes as two more files: the
+        /// If an output is to be repaired, which comes as one more file: the
         /// frames that change. The worker may carry over the others.
         repair: Option<Vec<FrameSpan>>,
     },
@@ -205,6 +202,11 @@ pub enum Task {
         threshold: f32,
         /// Threads the worker may use.
         threads: usize,
+        /// If an earlier output was audited, which comes as one more file: the
+        /// frames in which the plan has changed since, in which alone that
+        /// audit saw anything. Pictures of other frames that are coded the
+        /// same in both files need no second look.
+        mended: Option<Vec<FrameSpan>>,
     },
     /// List what a file gives away.
     Inspect,

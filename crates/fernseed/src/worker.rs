@@ -8,6 +8,7 @@ mod animation;
 mod audit;
 mod cadence;
 mod check;
+mod earlier;
 mod foreign;
 mod inspect;
 mod lookout;
@@ -20,6 +21,7 @@ mod strip;
 mod video;
 
 use crate::protocol::{Event, Failure, FailureKind, Role, Task, receive_task};
+use earlier::Earlier;
 use fernseed_detect::FaceFinder;
 use fernseed_sandbox::WorkerContext;
 use outbox::Outbox;
@@ -101,9 +103,7 @@ fn perform(
         (Some(Role::Redact), Task::Redact { policy, output }) => {
             let work = probe::Work { finder, policy: &policy, output: &output, outbox };
             let (input, out) = (file("its input")?, file("its output")?);
-            let again = file("its input for the second pass")?;
-            let once_more = file("its input once more")?;
-            probe::redact(&work, probe::Handles { input, again, once_more, out })
+            probe::redact(&work, input, out)
         }
         (Some(Role::Scan), Task::Scan { policy, output }) => {
             let work = probe::Work { finder, policy: &policy, output: &output, outbox };
@@ -116,25 +116,25 @@ fn perform(
             let (input, out) = (file("its input")?, file("its output")?);
             let earlier = match repair {
                 None => None,
-                Some(changed) => Some(video::Earlier {
-                    file: file("the output before")?,
-                    survey: file("the output before once more")?,
-                    changed,
-                }),
+                Some(changed) => Some(Earlier { file: file("the output before")?, changed }),
             };
             probe::apply(&work, &plan, input, out, earlier)
         }
-        (Some(Role::Audit), Task::Audit { plan, with_original, threshold, threads }) => {
+        (Some(Role::Audit), Task::Audit { plan, with_original, threshold, threads, mended }) => {
             let finished = file("the finished file")?;
             let original = with_original.then(|| file("the original")).transpose()?;
+            let earlier = match mended {
+                None => None,
+                Some(changed) => Some(Earlier { file: file("the output before")?, changed }),
+            };
             let job = audit::Audit { finder, plan: plan.as_ref(), threshold, threads, outbox };
-            audit::run(&job, finished, original)
+            audit::run(&job, audit::Files { finished, original, earlier })
         }
         (Some(Role::Reencode), Task::Reencode { output }) => {
             let policy = reencode::nothing_hidden();
             let work = probe::Work { finder, policy: &policy, output: &output, outbox };
             let (input, out) = (file("its input")?, file("its output")?);
-            reencode::run(&work, input, file("its input for the second pass")?, out)
+            reencode::run(&work, input, out)
         }
         (Some(role), task) => read(role, &mut file, task, outbox),
         (None, _) => Err(unfit()),

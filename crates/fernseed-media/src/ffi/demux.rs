@@ -8,6 +8,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 /// Containers that may be opened, by libavformat's names.
 const FORMATS: &CStr = c"mov,matroska,avi,mpegts,mpeg,mpegvideo,h264,hevc";
@@ -29,7 +30,7 @@ const MAX_HEADER: usize = 1 << 16;
 
 /// The file behind the I/O callbacks, with its own position.
 struct Source {
-    file: File,
+    file: Arc<File>,
     position: u64,
     size: u64,
     /// Where reads land before they are copied. libavformat's own buffer
@@ -286,11 +287,12 @@ impl Demuxer {
     /// `told` says of every video stream that its headers leave out nothing,
     /// none is decoded.
     pub(crate) fn open(
-        mut file: File,
+        file: Arc<File>,
         told: impl Fn(&str, &StreamFacts) -> bool,
     ) -> Result<Self, AvError> {
         super::init();
-        let size = file.seek(SeekFrom::End(0)).ok().ok_or(AvError(av::AVERROR(libc_errno::EIO)))?;
+        let size =
+            (&*file).seek(SeekFrom::End(0)).ok().ok_or(AvError(av::AVERROR(libc_errno::EIO)))?;
         let source =
             Box::into_raw(Box::new(Source { file, position: 0, size, scratch: vec![0; BUFFER] }));
         let mut this = Self { context: ptr::null_mut(), io: ptr::null_mut(), source };

@@ -19,6 +19,7 @@ use fernseed_core::time::TimeBase;
 use fernseed_core::{Orientation, Picture, Size};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
+use std::sync::Arc;
 
 /// Most errors in a row before a file is given up.
 const MAX_ERRORS_IN_A_ROW: u32 = 10_000;
@@ -99,20 +100,20 @@ pub struct VideoReader {
 impl VideoReader {
     /// Opens a video and decodes up to its first picture.
     ///
-    /// The file is read with positioned reads through the handle given; no
-    /// other file is ever opened.
+    /// The file is read with positioned reads through the handle given, which
+    /// may be shared; no other file is ever opened.
     ///
     /// # Errors
     /// [`MediaError::NotMedia`], [`MediaError::NoVideo`],
     /// [`MediaError::Unsupported`], [`MediaError::Encrypted`],
     /// [`MediaError::Truncated`], [`MediaError::Damaged`],
     /// [`MediaError::TooLarge`] or [`MediaError::Limit`].
-    pub fn open(file: File, options: &OpenOptions) -> Result<Self, MediaError> {
+    pub fn open(file: impl Into<Arc<File>>, options: &OpenOptions) -> Result<Self, MediaError> {
         ffi::init();
         let messages_before = ffi::error_count();
         // Forget what an earlier file left in the log.
         let _stale = ffi::take_last_error();
-        let mut demuxer = super::told::open(file).map_err(MediaError::opening)?;
+        let mut demuxer = super::told::open(file.into()).map_err(MediaError::opening)?;
         let video = demuxer.best(false).ok_or(MediaError::NoVideo)?;
         let facts = demuxer.stream(video).ok_or(MediaError::NoVideo)?;
         if facts.kind != StreamKind::Video {

@@ -20,14 +20,18 @@
 //!
 //! A [`Renewal`] does the same with a finished file of our own, of which only
 //! some groups have to be made anew from the source; it costs nothing of that.
+//! A [`Sequel`] reads the result beside the file it was renewed from, and decodes
+//! only what is not in both.
 
 mod reader;
 mod renewal;
+mod sequel;
 mod survey;
 mod verify;
 
 pub use reader::{SpliceReader, SpliceUnit};
 pub use renewal::Renewal;
+pub use sequel::{Sequel, SequelUnit};
 pub use survey::Survey;
 pub use verify::{Verified, verify};
 

@@ -5,6 +5,7 @@ use crate::ffi::Packet;
 use fernseed_core::limits::Limits;
 use fernseed_core::time::TimeBase;
 use std::fs::File;
+use std::sync::Arc;
 
 /// Most packets a file may have: 10 hours at 240 frames a second, twice.
 const MAX_PACKETS: usize = 20_000_000;
@@ -26,8 +27,8 @@ pub struct Timeline {
 /// # Errors
 /// As [`super::VideoReader::open`]; [`MediaError::Damaged`] if a packet has
 /// no time or the file cannot be read to its end.
-pub fn timeline(file: File, limits: &Limits) -> Result<Timeline, MediaError> {
-    let mut demuxer = super::told::open(file).map_err(MediaError::opening)?;
+pub fn timeline(file: impl Into<Arc<File>>, limits: &Limits) -> Result<Timeline, MediaError> {
+    let mut demuxer = super::told::open(file.into()).map_err(MediaError::opening)?;
     let video = demuxer.best(false).ok_or(MediaError::NoVideo)?;
     let facts = demuxer.stream(video).ok_or(MediaError::NoVideo)?;
     if facts.encrypted {

@@ -4,10 +4,11 @@
 use super::avc;
 use crate::ffi::{AvError, Demuxer, StreamFacts, StreamKind};
 use std::fs::File;
+use std::sync::Arc;
 
 /// Opens a container without decoding a picture where that is not needed to
 /// know its streams.
-pub(super) fn open(file: File) -> Result<Demuxer, AvError> {
+pub(super) fn open(file: Arc<File>) -> Result<Demuxer, AvError> {
     Demuxer::open(file, headers_tell_all)
 }
 
@@ -53,7 +54,7 @@ mod tests {
             println!("skipped: ffmpeg is not installed, or cannot make {name}");
             return None;
         }
-        let file = || File::open(&path).unwrap();
+        let file = || Arc::new(File::open(&path).unwrap());
         let facts = |demuxer: &Demuxer| -> Vec<StreamFacts> {
             (0..demuxer.stream_count()).filter_map(|i| demuxer.stream(i)).collect()
         };

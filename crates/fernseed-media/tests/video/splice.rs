@@ -3,6 +3,7 @@
 
 mod fallback;
 mod renewal;
+mod sequel;
 
 use super::support::{Bench, assert_clean, assert_times, probe, times};
 use fernseed_core::Rect;

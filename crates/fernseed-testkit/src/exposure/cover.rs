@@ -25,7 +25,7 @@ pub trait Cover {
     /// The number of the redaction at a point, if there are numbers.
     fn owner(&self, at: [f32; 2]) -> Option<u32>;
 
-    /// Hidden pixels of the frame.
+    /// Hidden pixels of the frame that would show something.
     fn hidden_area(&self) -> f32;
 }
 
@@ -110,10 +110,14 @@ pub struct PixelCover {
     output: Frames,
     fill: [u8; 3],
     hidden: Vec<bool>,
+    /// Hidden pixels that show something else in the source.
+    area: usize,
 }
 
 /// Most a channel may be off the fill to count as fill.
 const NEAR_FILL: u8 = 40;
+/// Most a channel may be off the fill to be the fill itself.
+const FILL_ITSELF: u8 = 10;
 /// Least difference in a channel that no encoder makes.
 const CHANGED: u8 = 60;
 
@@ -136,6 +140,7 @@ impl PixelCover {
             output: Frames::open(output, size, theirs)?,
             fill,
             hidden: vec![],
+            area: 0,
         })
     }
 }
@@ -192,11 +197,20 @@ impl Cover for PixelCover {
                 // What was dark before and is dark now is not hidden by a
                 // mask; it also differs from nothing, so it has to be black.
                 let was = a.iter().zip(fill).all(|(a, f)| a.abs_diff(f) < NEAR_FILL);
-                let exact = b.iter().zip(fill).all(|(b, f)| b.abs_diff(f) < 10);
+                let exact = b.iter().zip(fill).all(|(b, f)| b.abs_diff(f) < FILL_ITSELF);
                 (near && (!was || exact)) || a.iter().zip(b).any(|(a, b)| a.abs_diff(*b) > CHANGED)
             })
             .collect();
         self.hidden = smooth(&raw, rows);
+        // Where the source is as black as a cover there is nothing to hide:
+        // nobody shows there, and nothing is missed.
+        let fill_already = |p: &[u8]| p.iter().zip(fill).all(|(p, f)| p.abs_diff(f) < FILL_ITSELF);
+        self.area = self
+            .hidden
+            .iter()
+            .zip(self.source.frame.chunks_exact(3))
+            .filter(|(hidden, pixel)| **hidden && !fill_already(pixel))
+            .count();
         Ok(())
     }
 
@@ -213,7 +227,7 @@ impl Cover for PixelCover {
     }
 
     fn hidden_area(&self) -> f32 {
-        self.hidden.iter().filter(|h| **h).count() as f32
+        self.area as f32
     }
 }
 

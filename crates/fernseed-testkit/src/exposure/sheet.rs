@@ -5,22 +5,27 @@ use super::Run;
 use super::cover::Frames;
 use crate::composite::{Image, MediaError};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Side of a tile in pixels.
 const TILE: usize = 320;
 
-/// Draws up to ten runs, worst first, five a row, from the files in
-/// `folder` (the sources, or a tool's outputs under the same names), with
-/// the face's box in red. What is worse: more of a larger face for longer.
+/// Moments of a sheet, and of one of its rows.
+const MOMENTS: usize = 10;
+const ROW: usize = 5;
+
+/// Draws up to ten runs, worst first, five a row, from the files that
+/// `files` names of a clip (its source and what a tool made of it), one below
+/// the other, with the face's box in red. What is worse: more of a larger face
+/// for longer; after all that is exposed, what is covered least.
 ///
 /// # Errors
 /// If the sheet would lie inside the repository, or `ffmpeg` fails.
 pub fn contact_sheet(
     runs: &[Run],
     sizes: &dyn Fn(&str) -> Option<[u32; 2]>,
-    folder: &Path,
+    files: &dyn Fn(&str) -> Vec<PathBuf>,
     sheet: &Path,
 ) -> Result<Vec<Run>, MediaError> {
     let what = format!("write {}", sheet.display());
@@ -32,15 +37,20 @@ pub fn contact_sheet(
     }
     let mut worst = runs.to_vec();
     let badness = |r: &Run| (1.0 - r.covered) * r.height.min(100.0) * (r.frames as f32).sqrt();
-    worst.sort_by(|a, b| badness(b).total_cmp(&badness(a)));
-    worst.truncate(10);
-    let (width, height) = (5 * TILE, worst.len().div_ceil(5).max(1) * TILE);
+    worst.sort_by(|a, b| badness(b).total_cmp(&badness(a)).then(a.covered.total_cmp(&b.covered)));
+    worst.truncate(MOMENTS);
+    let shown: Vec<Vec<PathBuf>> = worst.iter().map(|run| files(&run.clip)).collect();
+    let deep = shown.iter().map(Vec::len).max().unwrap_or(0).max(1);
+    let (width, height) = (ROW * TILE, worst.len().div_ceil(ROW).max(1) * deep * TILE);
     let mut pixels = vec![0u8; width * height * 3];
-    for (n, run) in worst.iter().enumerate() {
+    for (n, (run, files)) in worst.iter().zip(&shown).enumerate() {
         let Some(size) = sizes(&run.clip) else { continue };
-        let mut frames = Frames::open(&folder.join(&run.clip), size, (0..=run.worst).collect())?;
-        frames.go(run.worst)?;
-        tile(&frames, run, (n % 5 * TILE, n / 5 * TILE), &mut pixels, width);
+        for (below, file) in files.iter().enumerate() {
+            let mut frames = Frames::open(file, size, (0..=run.worst).collect())?;
+            frames.go(run.worst)?;
+            let at = (n % ROW * TILE, (n / ROW * deep + below) * TILE);
+            tile(&frames, run, at, &mut pixels, width);
+        }
     }
     let mut child = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s"])

@@ -117,6 +117,7 @@ impl Job<'_> {
             with_original: original.is_some(),
             threshold: self.threshold(),
             threads: self.threads,
+            mended: None,
         };
         let mut files = vec![open.as_fd()];
         files.extend(original.as_ref().map(|file| file.as_fd()));

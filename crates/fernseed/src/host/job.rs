@@ -2,6 +2,7 @@
 //! still sees, publish, hold or withhold.
 
 use super::inputs::Input;
+use super::mending::Mending;
 use super::publish::{PendingOutput, PublishError};
 use super::sidecars::Sidecars;
 use super::workers::{Flow, Listener, Outgoing, Said, WorkerError, Workers};
@@ -11,7 +12,7 @@ use crate::protocol::{
 use crate::report::{Dropped, FailureReport, FileReport, Hidden, Status};
 use crate::words;
 use fernseed_core::finding::{Finding, FindingCode, Severity, Verdict};
-use fernseed_core::plan::{Action, DecidedBy, Decision, FrameSpan, MediaKind, Plan, Redaction};
+use fernseed_core::plan::{Action, DecidedBy, Decision, MediaKind, Plan, Redaction};
 use fernseed_core::policy::{AudioPolicy, Policy};
 use fernseed_sandbox::WorkerLimits;
 use std::fs::File;
@@ -213,7 +214,7 @@ fn attempt(
     note_source(report, &said);
     report.findings = std::mem::take(&mut said.findings);
 
-    let mut audited = audit(workers, &pending, &source, &plan, settings, listener)?;
+    let mut audited = job.audit(&pending, &plan, None, listener)?;
     for _ in 0..REPAIRS {
         if audited.missed.is_empty() || plan.reviewed {
             break;
@@ -221,18 +222,17 @@ fn attempt(
         // The audit still sees somebody: hide them too and start over.
         check_authorship(&audited.missed)?;
         let missed = std::mem::take(&mut audited.missed);
-        let changed = spans(&missed);
-        plan.extend(missed);
         let before = std::mem::replace(&mut pending, PendingOutput::create(&input.target.folder)?);
-        let earlier = Some((&before, changed));
-        let repaired = job.write(&pending, Some(&plan), earlier, &output, listener);
+        let mending = Mending::new(before, &missed, &audited.findings);
+        plan.extend(missed);
+        let repaired = job.write(&pending, Some(&plan), Some(&mending), &output, listener);
         if must_start_over(&repaired, Some(&plan)) {
             pending = PendingOutput::create(&input.target.folder)?;
             job.write(&pending, Some(&plan), None, &output, listener)?;
         } else {
             repaired?;
         }
-        audited = audit(workers, &pending, &source, &plan, settings, listener)?;
+        audited = job.audit(&pending, &plan, Some(&mending), listener)?;
     }
     report.findings.append(&mut audited.findings);
     note_plan(report, &plan);
@@ -279,28 +279,7 @@ fn finish(
     Ok(())
 }
 
-/// Attacks the finished bytes in a fresh worker that can only read them.
-fn audit(
-    workers: &Workers,
-    pending: &PendingOutput,
-    source: &File,
-    plan: &Plan,
-    settings: &Settings,
-    listener: &mut dyn Listener,
-) -> Result<Said, Stop> {
-    pending.sync()?;
-    let finished = pending.reopen_read_only().map_err(OpenError::System)?;
-    let task = Task::Audit {
-        plan: Some(plan.clone()),
-        with_original: true,
-        threshold: plan.policy.threshold * AUDIT_THRESHOLD,
-        threads: settings.output.threads,
-    };
-    let files = [finished.as_fd(), source.as_fd()];
-    Ok(workers.run(Role::Audit, &files, task, limits(), listener)?)
-}
-
-/// What is the same for all attempts to write one file's output.
+/// What is the same for all attempts to write and audit one file's output.
 struct Writing<'a> {
     workers: &'a Workers,
     source: &'a File,
@@ -308,13 +287,12 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    /// Has a worker make and write the output, by a plan if there is one; if it
-    /// repairs an `earlier` one, with the frames that change.
+    /// Has a worker make and write the output, by a plan if there is one.
     fn write(
         &self,
         pending: &PendingOutput,
         plan: Option<&Plan>,
-        earlier: Option<(&PendingOutput, Vec<FrameSpan>)>,
+        mending: Option<&Mending>,
         output: &OutputOptions,
         listener: &mut dyn Listener,
     ) -> Result<Said, Stop> {
@@ -322,28 +300,52 @@ impl Writing<'_> {
         let output = output.clone();
         let limits = writing_limits(source)?;
         let Some(plan) = plan else {
-            let files = [source.as_fd(), pending.file().as_fd(), source.as_fd(), source.as_fd()];
+            let files = [source.as_fd(), pending.file().as_fd()];
             let task = Task::Redact { policy: settings.policy.clone(), output };
             return Ok(workers.run(Role::Redact, &files, task, limits, listener)?);
         };
         let mut files = vec![source.as_fd(), pending.file().as_fd()];
         let plan = plan.clone();
-        let Some((before, changed)) = earlier else {
+        let Some(Mending { before, changed, .. }) = mending else {
             let task = Task::Apply { plan, output, repair: None };
             return Ok(workers.run(Role::Apply, &files, task, limits, listener)?);
         };
-        let reopen = || before.reopen_read_only().map_err(OpenError::System);
-        let (finished, survey) = (reopen()?, reopen()?);
-        files.extend([finished.as_fd(), survey.as_fd()]);
-        let task = Task::Apply { plan, output, repair: Some(changed) };
+        let finished = before.reopen_read_only().map_err(OpenError::System)?;
+        files.push(finished.as_fd());
+        let task = Task::Apply { plan, output, repair: Some(changed.clone()) };
         Ok(workers.run(Role::Apply, &files, task, limits, listener)?)
     }
-}
 
-/// The frames of redactions.
-fn spans(redactions: &[Redaction]) -> Vec<FrameSpan> {
-    let span = |r: &Redaction| r.span().map(|(first, last)| FrameSpan { first, last });
-    redactions.iter().filter_map(span).collect()
+    /// Attacks the finished bytes in a fresh worker that can only read them,
+    /// while they are written to the disk.
+    fn audit(
+        &self,
+        pending: &PendingOutput,
+        plan: &Plan,
+        mending: Option<&Mending>,
+        listener: &mut dyn Listener,
+    ) -> Result<Said, Stop> {
+        let Self { workers, source, settings } = *self;
+        let finished = pending.reopen_read_only().map_err(OpenError::System)?;
+        let reopen = |m: &Mending| m.before.reopen_read_only().map_err(OpenError::System);
+        let mending = mending.filter(|m| m.sound_elsewhere);
+        let before = mending.map(reopen).transpose()?;
+        let task = Task::Audit {
+            plan: Some(plan.clone()),
+            with_original: true,
+            threshold: plan.policy.threshold * AUDIT_THRESHOLD,
+            threads: settings.output.threads,
+            mended: mending.map(|m| m.changed.clone()),
+        };
+        let mut files = vec![finished.as_fd(), source.as_fd()];
+        files.extend(before.as_ref().map(AsFd::as_fd));
+        std::thread::scope(|scope| {
+            let synced = scope.spawn(|| pending.sync());
+            let said = workers.run(Role::Audit, &files, task, limits(), listener);
+            synced.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            Ok(said?)
+        })
+    }
 }
 
 /// Options for damaged videos: nothing is left out or carried over, and what is

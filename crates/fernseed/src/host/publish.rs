@@ -145,7 +145,7 @@ impl PendingOutput {
         Ok(Made { inode: meta.ino(), bytes: meta.len() })
     }
 
-    /// Writes everything to the disk. Called before the audit reads it back.
+    /// Writes everything to the disk.
     ///
     /// # Errors
     /// [`PublishError`]; the output must then be given up, never synced again:

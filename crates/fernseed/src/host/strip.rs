@@ -242,7 +242,7 @@ fn reencode(
     let mut output = settings.output.clone();
     output.format = output.format.or(input.target.format);
     let task = Task::Reencode { output };
-    let files = [source.as_fd(), pending.file().as_fd(), source.as_fd()];
+    let files = [source.as_fd(), pending.file().as_fd()];
     let mut said = workers.run(Role::Reencode, &files, task, limits(), listener)?;
     note(report, &said);
     let (Some(plan), Some(facts)) = (said.plan.take(), said.source.take()) else {
@@ -301,6 +301,7 @@ fn audit(
             with_original: true,
             threshold: plan.policy.threshold,
             threads: settings.output.threads,
+            mended: None,
         };
         let decoded = workers.run(Role::Audit, &files, task, limits(), listener)?;
         made.strip.checked.push("all of it decodes, with the source's times and size".to_owned());

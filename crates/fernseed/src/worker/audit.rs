@@ -6,27 +6,25 @@
 //! destroyed, compares timestamps with the original's own, and runs the
 //! detectors on the result at other scales and a lower threshold.
 
+mod frames;
 mod times;
+mod watch;
 
-use super::cadence::{AUDITING, Cadence};
-use super::lookout::{Eyes, Held, watch};
+use super::earlier::Earlier;
 use super::outbox::Outbox;
 use super::residual::{is_cover, visible};
 use super::still::{failure as still_failure, masks, redactions as still_redactions};
-use super::video::{Pass, Shown};
 use crate::protocol::{Event, Failure, FailureKind, Phase};
 use fernseed_core::detect::Effort;
 use fernseed_core::finding::{Finding, FindingCode, Place, Severity};
 use fernseed_core::limits::Limits;
-use fernseed_core::plan::{KeptSpan, MediaKind, Plan, Playhead};
+use fernseed_core::plan::{MediaKind, Plan, Playhead};
 use fernseed_core::policy::Policy;
 use fernseed_core::render::check;
-use fernseed_core::track::plan::Planner;
-use fernseed_core::track::{Track, TrackSettings};
-use fernseed_core::{Picture, Rect, Size};
+use fernseed_core::{Picture, Size};
 use fernseed_detect::FaceFinder;
 use fernseed_media::still::{self, StillError, StillFrames};
-use fernseed_media::video::{Container, MediaError, coded_size};
+use fernseed_media::video::MediaError;
 use fernseed_scrub::{Accounting, OutputKind, Shows};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -44,12 +42,17 @@ pub(super) struct Audit<'a> {
     pub(super) outbox: &'a Outbox,
 }
 
-/// Audits `finished`, beside the original if that is given.
-pub(super) fn run(
-    job: &Audit<'_>,
-    mut finished: File,
-    original: Option<File>,
-) -> Result<(), Failure> {
+/// What an audit is given to read.
+pub(super) struct Files {
+    pub(super) finished: File,
+    pub(super) original: Option<File>,
+    /// What was audited before, if that was repaired.
+    pub(super) earlier: Option<Earlier>,
+}
+
+/// Audits a finished file, beside the original if that is given.
+pub(super) fn run(job: &Audit<'_>, files: Files) -> Result<(), Failure> {
+    let Files { mut finished, original, earlier } = files;
     let length = finished.seek(SeekFrom::End(0)).map_err(super::probe::io_failure)?;
     finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
     let account = fernseed_scrub::account(&mut finished, length);
@@ -59,7 +62,7 @@ pub(super) fn run(
         return foreign(job, &account, finished, length, original);
     }
     job.outbox.findings(account.findings.clone())?;
-    decoded(job, &account, finished, original)
+    decoded(job, &account, Files { finished, original, earlier })
 }
 
 /// Audits a file that came without a plan. What cannot be decoded is said
@@ -80,7 +83,7 @@ fn foreign(
         job.outbox.tell(Event::Checked(vec![super::check::AGAINST.to_owned()]))?;
         finished.seek(SeekFrom::Start(0)).map_err(super::probe::io_failure)?;
     }
-    match decoded(job, account, finished, None) {
+    match decoded(job, account, Files { finished, original: None, earlier: None }) {
         // Sound alone: there is nothing to look at, which is no doubt.
         Err(failure) if known && failure.message == MediaError::NoVideo.to_string() => Ok(()),
         Err(failure) if known && failure.kind != FailureKind::Internal => {
@@ -95,12 +98,8 @@ fn foreign(
 }
 
 /// Decodes the file and looks at what it shows.
-fn decoded(
-    job: &Audit<'_>,
-    account: &Accounting,
-    finished: File,
-    original: Option<File>,
-) -> Result<(), Failure> {
+fn decoded(job: &Audit<'_>, account: &Accounting, files: Files) -> Result<(), Failure> {
+    let Files { finished, original, earlier } = files;
     let video = match (job.plan, account.container) {
         (Some(plan), _) => plan.source.kind == MediaKind::Video,
         (None, kind) => match kind.shows() {
@@ -110,7 +109,11 @@ fn decoded(
             Shows::NoPixels => return Ok(()),
         },
     };
-    if video { audit_video(job, account, finished, original) } else { audit_stills(job, finished) }
+    if video {
+        watch::audit(job, account, finished, original, earlier)
+    } else {
+        audit_stills(job, finished)
+    }
 }
 
 /// True if a file that is not in one of our forms is no still picture.
@@ -265,146 +268,6 @@ fn check_picture(
                 }),
             );
         }
-    }
-}
-
-fn audit_video(
-    job: &Audit<'_>,
-    account: &Accounting,
-    finished: File,
-    original: Option<File>,
-) -> Result<(), Failure> {
-    // What the original's container says is read while the output is decoded.
-    std::thread::scope(|scope| {
-        let listed = job
-            .plan
-            .zip(original)
-            .map(|(plan, file)| scope.spawn(move || times::compare_with_original(plan, file)));
-        watch_video(job, account, finished)?;
-        let Some(listed) = listed else { return Ok(()) };
-        let finding = listed.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        job.outbox.findings(finding.into_iter().collect())
-    })
-}
-
-/// Decodes a video and looks at it; one that cannot be decoded is told as a
-/// finding, if there is a plan.
-fn watch_video(job: &Audit<'_>, account: &Accounting, finished: File) -> Result<(), Failure> {
-    let mut shown = match Shown::open(finished, KeptSpan::default(), job.threads, Pass::Write, None)
-    {
-        Ok(shown) => shown,
-        Err(failure) if job.plan.is_none() => return Err(failure),
-        Err(failure) => return job.outbox.findings(vec![undecodable(&failure.message)]),
-    };
-    let time_base = shown.info().time_base;
-    let policy = job.plan.map_or_else(|| no_plan_policy(job.threshold), |p| p.policy.clone());
-    let settings =
-        TrackSettings { threshold: job.threshold, ..TrackSettings::for_threshold(job.threshold) };
-    // H.264 in 4:2:0 has even sides only.
-    let container =
-        if account.container == OutputKind::WebM { Container::WebM } else { Container::Mp4 };
-    let expected = job.plan.map_or(shown.info().size, |p| coded_size(container, p.source.size));
-    let mut findings = Vec::new();
-    let mut times = Vec::new();
-    let total = job.plan.map(|p| p.source.frames);
-    // Every frame is decoded and its masks checked; somebody looks a few
-    // times a second. What lies under masks must not count.
-    let eyes = Eyes {
-        whole: &|number, picture, whole| {
-            let finder = job.finder.with_threads(whole.threads);
-            let found = finder.look_at_frame(picture, whole.look, settings.floor)?;
-            let (hidden, kept) = job
-                .plan
-                .map_or_else(Default::default, |p| (masks(p.hidden_at(number)), p.kept_at(number)));
-            let mut left = visible(found, &hidden, &kept);
-            if job.plan.is_none() {
-                left.retain(|d| !is_cover(picture, d));
-            }
-            Ok(left)
-        },
-        near: &|_, _, _| Ok(Vec::new()),
-        recycle: &drop,
-    };
-    let mut cadence = Cadence::new(AUDITING, None);
-    let mut planned = job.plan.map(|plan| (plan, Playhead::new(plan)));
-    let mut planner = Planner::new(&policy, shown.info().size);
-    let mut left = Vec::new();
-    let mut ended = |track: Track| {
-        planner.add(&track);
-        left.extend(Left::of(&track));
-    };
-    let looked =
-        watch(settings, job.threads, &eyes, &mut ended, |lookout| -> Result<(), Failure> {
-            while let Some((number, frame)) = shown.next()? {
-                times.push(frame.pts);
-                if frame.damaged {
-                    findings.push(undecodable(&format!("frame {number} is damaged")));
-                }
-                let seconds = time_base.seconds(frame.pts);
-                let look = cadence
-                    .next(number, seconds, false, frame.picture.is_some())
-                    .filter(|_| !policy.hide.is_empty());
-                if let (Some(picture), Some((plan, hidden))) = (&frame.picture, &mut planned) {
-                    check_picture(plan, hidden, picture, expected, number, &mut findings);
-                }
-                // Only frames that are looked at are kept.
-                let picture = match frame.picture {
-                    Some(picture) if look.is_none() => {
-                        shown.recycle(picture);
-                        None
-                    }
-                    other => other,
-                };
-                if !lookout.push(Held { number, seconds, picture }, false, look) {
-                    return Err(Failure::new(FailureKind::Internal, "the detectors stopped"));
-                }
-                job.outbox.progress(Phase::Audit, number + 1, total)?;
-            }
-            Ok(())
-        });
-    match looked {
-        Ok(_) => {}
-        Err(failure) if job.plan.is_none() => return Err(failure),
-        Err(failure) => return job.outbox.findings(vec![undecodable(&failure.message)]),
-    }
-    left.sort_by_key(|left| left.first);
-    findings.extend(left.iter().map(|left| {
-        still_visible(left.confidence).at(Place {
-            first_frame: Some(left.first),
-            last_frame: Some(left.last),
-            seconds: times.get(left.first as usize).map(|pts| time_base.seconds(*pts)),
-            rect: Some(left.rect),
-            ..Place::default()
-        })
-    }));
-    if let Some(plan) = job.plan {
-        findings.extend(times::check(plan, account, &times, time_base));
-    }
-    job.outbox.findings(bounded(findings))?;
-    job.outbox.missed(&planner.finish().redactions)
-}
-
-/// Somebody who is left in the output.
-struct Left {
-    /// First and last frame in which they were seen.
-    first: u64,
-    last: u64,
-    /// Where, in the first of them.
-    rect: Rect,
-    confidence: f32,
-}
-
-impl Left {
-    fn of(track: &Track) -> Option<Self> {
-        let mut seen = track.points.iter().filter(|p| p.seen);
-        let first = seen.next()?;
-        let last = seen.next_back().unwrap_or(first);
-        Some(Self {
-            first: first.frame,
-            last: last.frame,
-            rect: first.rect,
-            confidence: track.confidence,
-        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What kind of file it is, and which stage does the work.
 
+use super::earlier::Earlier;
 use super::outbox::Outbox;
 use super::video::Pass;
 use super::{animation, still, video};
@@ -12,6 +13,7 @@ use fernseed_detect::FaceFinder;
 use fernseed_media::still::{SNIFF_BYTES, StillFormat, StillFrames, sniff};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
 
 /// Everything a stage needs besides the file.
 pub(super) struct Work<'a> {
@@ -24,20 +26,10 @@ pub(super) struct Work<'a> {
 /// A file that was looked at closely enough to know who works on it.
 pub(super) enum Source {
     Stills(Vec<u8>),
-    Video(File),
+    Video(Arc<File>),
 }
 
-/// The handles of a redaction: the input three times, since a sealed worker
-/// cannot duplicate one, and the output.
-pub(super) struct Handles {
-    pub(super) input: File,
-    pub(super) again: File,
-    pub(super) once_more: File,
-    pub(super) out: File,
-}
-
-pub(super) fn redact(work: &Work<'_>, handles: Handles) -> Result<(), Failure> {
-    let Handles { input, again, once_more, out } = handles;
+pub(super) fn redact(work: &Work<'_>, input: File, out: File) -> Result<(), Failure> {
     match open(work, input)? {
         Source::Stills(bytes) => match decode(work, &bytes)? {
             (one, StillFrames::One(picture)) => still::redact(work, &one, picture, out),
@@ -50,7 +42,7 @@ pub(super) fn redact(work: &Work<'_>, handles: Handles) -> Result<(), Failure> {
             }
         },
         Source::Video(file) => {
-            let scanned = video::scan(work, file, first_pass(work))?;
+            let scanned = video::scan(work, Arc::clone(&file), first_pass(work))?;
             std::thread::scope(|scope| {
                 // What the first pass needed is not there for the second, which
                 // begins meanwhile: giving up 100 MB takes as long as opening.
@@ -59,9 +51,9 @@ pub(super) fn redact(work: &Work<'_>, handles: Handles) -> Result<(), Failure> {
                     fernseed_sandbox::release_free_memory();
                 });
                 if work.output.keep_untouched {
-                    video::keep_untouched(work, &scanned, once_more, again, out)
+                    video::keep_untouched(work, &scanned, file, out)
                 } else {
-                    video::apply(work, &scanned.plan, again, out, None)
+                    video::apply(work, &scanned.plan, file, out, None)
                 }
             })
         }
@@ -85,7 +77,7 @@ pub(super) fn apply(
     plan: &Plan,
     input: File,
     out: File,
-    earlier: Option<video::Earlier>,
+    earlier: Option<Earlier>,
 ) -> Result<(), Failure> {
     match (open(work, input)?, plan.source.kind) {
         (Source::Stills(bytes), kind) => match (decode(work, &bytes)?, kind) {
@@ -144,7 +136,7 @@ pub(super) fn open(work: &Work<'_>, mut file: File) -> Result<Source, Failure> {
     (&file).take(SNIFF_BYTES as u64).read_to_end(&mut head).map_err(io_failure)?;
     file.seek(SeekFrom::Start(0)).map_err(io_failure)?;
     if sniff(&head).is_none() {
-        return Ok(Source::Video(file));
+        return Ok(Source::Video(Arc::new(file)));
     }
 
     let limits = Limits::default();

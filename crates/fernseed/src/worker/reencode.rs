@@ -13,14 +13,15 @@ use fernseed_core::render::Renderer;
 use fernseed_core::time::TimeBase;
 use fernseed_media::still::{AnimationReader, StillFrames};
 use std::fs::File;
+use std::sync::Arc;
 
 /// The policy of somebody who wants the metadata gone and nothing else.
 pub(super) fn nothing_hidden() -> Policy {
     Policy { hide: Vec::new(), audio: AudioPolicy::Keep, ..Policy::default() }
 }
 
-/// Reads `input` once to learn its times, and `again` to write it anew.
-pub(super) fn run(work: &Work<'_>, input: File, again: File, out: File) -> Result<(), Failure> {
+/// Reads `input` once to learn its times, and again to write it anew.
+pub(super) fn run(work: &Work<'_>, input: File, out: File) -> Result<(), Failure> {
     match open(work, input)? {
         Source::Stills(bytes) => match decode(work, &bytes)? {
             (origin, StillFrames::One(picture)) => {
@@ -38,8 +39,8 @@ pub(super) fn run(work: &Work<'_>, input: File, again: File, out: File) -> Resul
             }
         },
         Source::Video(file) => {
-            let plan = video_plan(work, file)?;
-            video::apply(work, &plan, again, out, None)
+            let plan = video_plan(work, Arc::clone(&file))?;
+            video::apply(work, &plan, file, out, None)
         }
     }
 }
@@ -78,7 +79,7 @@ fn animation_plan(
     Ok(plan)
 }
 
-fn video_plan(work: &Work<'_>, file: File) -> Result<Plan, Failure> {
+fn video_plan(work: &Work<'_>, file: Arc<File>) -> Result<Plan, Failure> {
     let decoders = decoder_threads(work.output);
     let mut shown = Shown::open(file, KeptSpan::default(), decoders, Pass::Look, None)?;
     let info = shown.info().clone();

@@ -6,12 +6,12 @@
 
 mod apply;
 mod keep;
+mod original;
 mod renew;
 mod scan;
 
 pub(super) use apply::apply;
 pub(super) use keep::keep_untouched;
-pub(super) use renew::Earlier;
 pub(super) use scan::scan;
 
 use super::cadence::FINDING;
@@ -25,6 +25,7 @@ use fernseed_media::video::{
     MediaError, OpenOptions, ReadReport, SkippedFrame, Unit, VideoFrame, VideoInfo, VideoReader,
 };
 use std::fs::File;
+use std::sync::Arc;
 
 /// The time base of spans.
 pub(super) const MICROS: TimeBase = TimeBase { num: 1, den: 1_000_000 };
@@ -72,7 +73,7 @@ pub(super) struct Shown {
 
 /// A frame of the source.
 pub(super) struct Shot {
-    /// Its timestamp, before [`Shown::shift`].
+    /// Its timestamp; of [`Shown`] before [`Shown::shift`].
     pub(super) pts: i64,
     /// How long it shows.
     pub(super) duration: i64,
@@ -87,7 +88,7 @@ pub(super) type SoundSink = Box<dyn FnMut(SampleBlock) -> Result<(), Failure>>;
 
 impl Shown {
     pub(super) fn open(
-        file: File,
+        file: Arc<File>,
         span: KeptSpan,
         threads: usize,
         pass: Pass,

@@ -12,6 +12,7 @@ use fernseed_core::sound::SampleBlock;
 use fernseed_core::{Orientation, Picture, Size};
 use std::collections::VecDeque;
 use std::fs::File;
+use std::sync::Arc;
 
 /// What [`SpliceReader::next`] delivers.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,8 +65,12 @@ impl SpliceReader {
     /// # Errors
     /// As [`super::super::VideoReader::open`]; [`Fallback::HeaderChange`] if
     /// the stream is not the one of the survey.
-    pub fn open(file: File, splice: Splice, options: &OpenOptions) -> Result<Self, SpliceError> {
-        let (mut demuxer, video, facts) = survey::open(file, &options.limits)?;
+    pub fn open(
+        file: impl Into<Arc<File>>,
+        splice: Splice,
+        options: &OpenOptions,
+    ) -> Result<Self, SpliceError> {
+        let (mut demuxer, video, facts) = survey::open(file.into(), &options.limits)?;
         let head = Head::read(&demuxer.container(), &facts)?;
         if head.sets != splice.sets || head.pps.id != splice.source_pps {
             return Err(Fallback::HeaderChange.into());
@@ -105,6 +110,10 @@ impl SpliceReader {
             read_all: false,
             ended: false,
         })
+    }
+
+    pub(super) const fn splice(&self) -> &Splice {
+        &self.splice
     }
 
     /// The sound that is delivered, if it was asked for and there is some.

@@ -8,6 +8,7 @@ use crate::ffi::{Demuxer, Packet};
 use fernseed_core::limits::Limits;
 use fernseed_core::time::TimeBase;
 use std::fs::File;
+use std::sync::Arc;
 
 /// A finished file of ours, of which the groups without a changed frame are
 /// carried over into another and the rest is coded again from the source.
@@ -31,21 +32,20 @@ pub struct Renewal {
 
 impl Renewal {
     /// Opens `finished`, a file that [`super::super::VideoWriter`] has made as
-    /// MP4 of a source with the time base `source`. `survey` is a second handle
-    /// of it with a position of its own. `changed` says of each frame (from 0,
-    /// in order of presentation) whether it will be another one.
+    /// MP4 of a source with the time base `source`. `changed` says of each frame
+    /// (from 0, in order of presentation) whether it will be another one.
     ///
     /// # Errors
     /// [`SpliceError::Fallback`] if nothing of the file can be carried over;
     /// [`SpliceError::Media`] if it cannot be read.
     pub fn open(
-        survey: File,
-        finished: File,
+        finished: impl Into<Arc<File>>,
         source: TimeBase,
         changed: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Self, SpliceError> {
         let limits = Limits::default();
-        let splice = Survey::take(survey, &limits)?.renew(changed)?;
+        let finished = finished.into();
+        let splice = Survey::take(Arc::clone(&finished), &limits)?.renew(changed)?;
         let (mut demuxer, video, facts) = survey::open(finished, &limits)?;
         let head = Head::read(&demuxer.container(), &facts)?;
         if head.sets != splice.sets || head.pps.id != splice.source_pps {

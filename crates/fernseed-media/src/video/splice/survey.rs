@@ -7,8 +7,10 @@ use super::{Fallback, Group, Splice, SpliceError};
 use crate::ffi::{Demuxer, Packet, StreamFacts, StreamKind};
 use fernseed_core::Orientation;
 use fernseed_core::limits::Limits;
+use fernseed_core::time::TimeBase;
 use std::fs::File;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Most packets a file may have, as in [`super::super::timeline`].
 const MAX_PACKETS: usize = 20_000_000;
@@ -17,6 +19,8 @@ const MAX_PACKETS: usize = 20_000_000;
 #[derive(Clone, Debug)]
 pub struct Survey {
     pub(super) head: Head,
+    /// Length of a tick of the times.
+    pub(super) time_base: TimeBase,
     times: Vec<i64>,
     groups: Vec<Group>,
 }
@@ -140,7 +144,7 @@ fn free_id(taken: &[u32]) -> Option<u32> {
 
 /// Opens the container at its main video, other streams left aside.
 pub(super) fn open(
-    file: File,
+    file: Arc<File>,
     limits: &Limits,
 ) -> Result<(Demuxer, usize, StreamFacts), MediaError> {
     let demuxer = super::super::told::open(file).map_err(MediaError::opening)?;
@@ -166,8 +170,8 @@ impl Survey {
     /// [`SpliceError::Fallback`] for every stream that is not plainly a
     /// sequence of closed groups; [`SpliceError::Media`] as
     /// [`super::super::VideoReader::open`].
-    pub fn take(file: File, limits: &Limits) -> Result<Self, SpliceError> {
-        let (mut demuxer, video, facts) = open(file, limits)?;
+    pub fn take(file: impl Into<Arc<File>>, limits: &Limits) -> Result<Self, SpliceError> {
+        let (mut demuxer, video, facts) = open(file.into(), limits)?;
         let head = Head::read(&demuxer.container(), &facts)?;
         for index in (0..demuxer.stream_count()).filter(|&i| i != video) {
             demuxer.discard(index);
@@ -189,7 +193,7 @@ impl Survey {
             return Err(Fallback::Damaged.into());
         }
         let (times, groups) = walk.finish()?;
-        Ok(Self { head, times, groups })
+        Ok(Self { head, time_base: facts.time_base, times, groups })
     }
 
     /// Presentation times of all frames, in ticks.
@@ -236,6 +240,22 @@ impl Survey {
             return Err(Fallback::Decoding);
         }
         self.carry_all_but(hidden)
+    }
+
+    /// Decides which groups need not be decoded: those of which every frame
+    /// (from 0, in order of presentation) may be left out. A [`super::SpliceReader`]
+    /// delivers the frames of all others as a [`super::super::VideoReader`]
+    /// would, of which `info` comes.
+    ///
+    /// # Errors
+    /// A [`Fallback`] if frames would not be the same, or if there is no such group.
+    pub fn leave_out(
+        self,
+        info: &VideoInfo,
+        left_out: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Splice, Fallback> {
+        looks_as_coded(&self.head.sps, info)?;
+        self.carry_all_but(&mut |frame| !left_out(frame))
     }
 
     /// Decides which groups of a file of our own writer are carried: all

@@ -14,13 +14,13 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-const SOURCE: &str = "-f lavfi -i testsrc2=s=160x128:r=25:d=13 -f lavfi -i sine=d=13 \
+pub(super) const SOURCE: &str = "-f lavfi -i testsrc2=s=160x128:r=25:d=13 -f lavfi -i sine=d=13 \
                       -c:v libx264 -preset ultrafast -bf 2 -c:a aac";
 
 /// Writes `input` with a mask in all `hidden` frames; with what has not
 /// `changed` carried over, if there is an earlier output. Gives the output
 /// and how many groups of how many were carried.
-fn write(
+pub(super) fn write(
     bench: &Bench,
     input: &Path,
     name: &str,
@@ -36,9 +36,8 @@ fn write(
     let mut renewal = match earlier {
         None => None,
         Some((path, changed)) => {
-            let file = || File::open(path).unwrap();
             let mut has_changed = |frame: usize| changed.contains(&frame);
-            Some(Renewal::open(file(), file(), info.time_base, &mut has_changed)?)
+            Some(Renewal::open(File::open(path).unwrap(), info.time_base, &mut has_changed)?)
         }
     };
     let mut writer = match &renewal {

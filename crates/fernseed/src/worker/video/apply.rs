@@ -1,8 +1,10 @@
 //! The second pass: what the plan names is destroyed, and the output written.
 
-use super::renew::{Earlier, open_renewal, start_over};
+use super::original::{Original, Step};
+use super::renew::{open_renewal, start_over};
 use super::{Pass, Shown, SoundSink, decoder_threads, failure, sure};
 use crate::protocol::{Failure, FailureKind, OutputFormat, Phase, VIDEO_QUALITY};
+use crate::worker::earlier::Earlier;
 use crate::worker::probe::{Work, announce};
 use crate::worker::still::masks;
 use fernseed_core::Picture;
@@ -14,6 +16,7 @@ use fernseed_core::sound::{KeepVoices, SampleBlock, SoundStage};
 use fernseed_media::video::splice::{Carried, Renewal};
 use fernseed_media::video::{Container, MediaError, SinkOptions, VideoWriter};
 use std::fs::File;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Frames waiting for the encoder.
@@ -32,7 +35,7 @@ enum Piece {
 pub(in crate::worker) fn apply(
     work: &Work<'_>,
     plan: &Plan,
-    file: File,
+    file: Arc<File>,
     out: File,
     earlier: Option<Earlier>,
 ) -> Result<(), Failure> {
@@ -48,7 +51,8 @@ pub(in crate::worker) fn apply(
         })
     });
     let decoders = decoder_threads(work.output);
-    let mut shown = Shown::open(file, plan.source.span, decoders, Pass::Write, sink)?;
+    let source = Arc::clone(&file);
+    let shown = Shown::open(source, plan.source.span, decoders, Pass::Write, sink)?;
     let info = shown.info().clone();
     let output = work.output.format.unwrap_or(OutputFormat::Mp4);
     let format = format!("{} video ({})", info.container, info.codec);
@@ -67,6 +71,7 @@ pub(in crate::worker) fn apply(
         Some(renewal) => VideoWriter::create_spliced(out, options, renewal.splice())
             .map_err(|e| start_over(&e.to_string()))?,
     };
+    let mut original = Original::of(shown, file, plan, work.output, renewal.as_ref());
     let (free, reuse) = sync_channel::<Picture>(ENCODE_QUEUE);
     std::thread::scope(|scope| {
         let encoder = scope.spawn(move || -> Result<u64, MediaError> {
@@ -84,11 +89,11 @@ pub(in crate::worker) fn apply(
             Ok(writer.finish()?.frames)
         });
         let belt = Belt { pieces: &pieces, reuse: &reuse };
-        let rendered = render_all(work, plan, &mut shown, renewal.as_mut(), &belt);
+        let rendered = render_all(work, plan, &mut original, renewal.as_mut(), &belt);
         // Ends the encoder's queue: the last two senders go with the reader
         // and the sound stage it feeds.
         drop(pieces);
-        drop(shown);
+        drop(original);
         let encoded = encoder
             .join()
             .map_err(|_panic| Failure::new(FailureKind::Internal, "the encoder crashed"))?;
@@ -119,13 +124,13 @@ impl Belt<'_> {
     }
 }
 
-/// Renders every shown frame and hands it to the encoder; returns how many
-/// went there. Of groups of pictures that `renewal` carries over, the frames
-/// are decoded for the sake of others only.
+/// Renders every frame and hands it to the encoder; returns how many went
+/// there. Groups of pictures that `renewal` carries over go there as they are
+/// coded; of their frames some may be decoded for the sake of others.
 fn render_all(
     work: &Work<'_>,
     plan: &Plan,
-    shown: &mut Shown,
+    original: &mut Original,
     mut renewal: Option<&mut Renewal>,
     belt: &Belt<'_>,
 ) -> Result<u64, Failure> {
@@ -133,52 +138,52 @@ fn render_all(
     let mut hidden = Playhead::new(plan);
     let mut timeline = TimelineDigest::default();
     let (mut count, mut unplanned) = (0, 0u64);
-    while let Some((number, frame)) = shown.next()? {
-        let pts = frame.pts + shown.shift;
-        timeline.push(pts);
-        count = number + 1;
-        let Some(picture) = frame.picture else {
-            return Err(Failure::new(FailureKind::Internal, "a frame was not decoded"));
+    while let Some(step) = original.next()? {
+        let (number, frame) = match step {
+            Step::Frame(number, frame) => (number, Some(frame)),
+            Step::LeftOut(number) => (number, None),
         };
-        let (size, format) = (picture.size(), picture.format());
-        if size != plan.source.size {
-            return Err(Failure::new(
-                FailureKind::Plan,
-                "the plan was made for another file: the size of the picture differs",
-            ));
+        count = number + 1;
+        if let Some(renewal) = renewal.as_deref_mut()
+            && !carry(renewal, number, belt)?
+        {
+            return Ok(count);
         }
-        let carried = renewal.as_deref_mut().filter(|r| r.splice().is_carried(number as usize));
-        if let Some(renewal) = carried {
-            shown.recycle(picture);
-            if renewal.begins_carried(number as usize) {
-                let first = number as usize;
-                let next =
-                    |r: &mut Renewal| r.next_carried(first).map_err(|e| start_over(&e.to_string()));
-                while let Some(picture) = next(renewal)? {
-                    if !belt.put(Piece::Carried(picture)) {
-                        return Ok(count);
-                    }
-                }
-            }
-        } else {
-            let planned = plan.is_blanked(number);
-            let redacted = if frame.damaged || planned {
-                unplanned += u64::from(!planned);
-                renderer.blank(size, format)
-            } else {
-                renderer.render(picture, &masks(hidden.hidden_at(number)))
+        if let Some(frame) = frame {
+            timeline.push(frame.pts);
+            let Some(picture) = frame.picture else {
+                return Err(Failure::new(FailureKind::Internal, "a frame was not decoded"));
             };
-            if !belt.put(Piece::Frame(redacted, pts, frame.duration)) {
-                return Ok(count);
+            let (size, format) = (picture.size(), picture.format());
+            if size != plan.source.size {
+                return Err(Failure::new(
+                    FailureKind::Plan,
+                    "the plan was made for another file: the size of the picture differs",
+                ));
             }
-            while let Ok(picture) = belt.reuse.try_recv() {
-                shown.recycle(picture);
+            if renewal.as_deref().is_some_and(|r| r.splice().is_carried(number as usize)) {
+                original.recycle(picture);
+            } else {
+                let planned = plan.is_blanked(number);
+                let redacted = if frame.damaged || planned {
+                    unplanned += u64::from(!planned);
+                    renderer.blank(size, format)
+                } else {
+                    renderer.render(picture, &masks(hidden.hidden_at(number)))
+                };
+                if !belt.put(Piece::Frame(redacted, frame.pts, frame.duration)) {
+                    return Ok(count);
+                }
+                while let Ok(picture) = belt.reuse.try_recv() {
+                    original.recycle(picture);
+                }
             }
         }
         work.outbox.progress(Phase::Write, count, Some(plan.source.frames))?;
     }
-    sure(&shown.reader().report(), work.output)?;
-    if count != plan.source.frames || timeline.value() != plan.source.timeline {
+    original.report().map_or(Ok(()), |report| sure(&report, work.output))?;
+    let timeline = original.timeline().unwrap_or(&timeline).value();
+    if count != plan.source.frames || timeline != plan.source.timeline {
         return Err(Failure::new(
             FailureKind::Plan,
             "the plan was made for another file: the timestamps differ",
@@ -192,4 +197,20 @@ fn render_all(
         )])?;
     }
     Ok(count)
+}
+
+/// Hands over the group of pictures that begins with a frame, if it is carried
+/// over. False if the encoder is gone.
+fn carry(renewal: &mut Renewal, frame: u64, belt: &Belt<'_>) -> Result<bool, Failure> {
+    let first = frame as usize;
+    if !renewal.begins_carried(first) {
+        return Ok(true);
+    }
+    let mut next = || renewal.next_carried(first).map_err(|e| start_over(&e.to_string()));
+    while let Some(picture) = next()? {
+        if !belt.put(Piece::Carried(picture)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

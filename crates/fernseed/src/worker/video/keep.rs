@@ -5,7 +5,7 @@
 //! everything anew: before, by taking the usual way; while, by failing in a
 //! manner that makes the host start over without the wish.
 
-use super::renew::start_over;
+use super::renew::{refuse, start_over};
 use super::scan::Scanned;
 use super::{apply, failure};
 use crate::protocol::{Failure, OutputFormat, Phase, VIDEO_QUALITY};
@@ -20,18 +20,18 @@ use fernseed_core::sound::{KeepVoices, SoundStage};
 use fernseed_media::video::splice::{Splice, SpliceError, SpliceReader, SpliceUnit, Survey};
 use fernseed_media::video::{Container, OpenOptions, SinkOptions, VideoWriter};
 use std::fs::File;
+use std::sync::Arc;
 
 /// Destroys what the plan names and writes the output, carrying over what
-/// can be. `survey` and `again` are two handles of the source.
+/// can be.
 pub(in crate::worker) fn keep_untouched(
     work: &Work<'_>,
     scanned: &Scanned,
-    survey: File,
-    again: File,
+    file: Arc<File>,
     out: File,
 ) -> Result<(), Failure> {
     let plan = &scanned.plan;
-    match choose(work, scanned, survey) {
+    match choose(work, scanned, Arc::clone(&file)) {
         Ok(splice) => {
             let (carried, all) = splice.groups();
             note(
@@ -42,11 +42,11 @@ pub(in crate::worker) fn keep_untouched(
                      them is there in its original quality."
                 ),
             )?;
-            write(work, scanned, splice, again, out)
+            write(work, scanned, splice, file, out)
         }
         Err(Refusal::Because(why)) => {
             note(work, format!("Everything was encoded anew: {why}."))?;
-            apply(work, plan, again, out, None)
+            apply(work, plan, file, out, None)
         }
         Err(Refusal::Failed(failure)) => Err(failure),
     }
@@ -68,7 +68,7 @@ impl From<SpliceError> for Refusal {
 }
 
 /// Decides which groups are carried over.
-fn choose(work: &Work<'_>, scanned: &Scanned, file: File) -> Result<Splice, Refusal> {
+fn choose(work: &Work<'_>, scanned: &Scanned, file: Arc<File>) -> Result<Splice, Refusal> {
     let because = |why: &str| Err(Refusal::Because(why.to_owned()));
     let plan = &scanned.plan;
     if work.output.format.unwrap_or(OutputFormat::Mp4) != OutputFormat::Mp4 {
@@ -95,14 +95,10 @@ fn write(
     work: &Work<'_>,
     scanned: &Scanned,
     splice: Splice,
-    again: File,
+    file: Arc<File>,
     out: File,
 ) -> Result<(), Failure> {
     let Scanned { plan, info, .. } = scanned;
-    let refuse = |error: SpliceError| match error {
-        SpliceError::Media(error) => failure(error),
-        other => start_over(&other.to_string()),
-    };
     let mut timeline = TimelineDigest::default();
     splice.times().iter().for_each(|pts| timeline.push(*pts));
     if timeline.value() != plan.source.timeline {
@@ -115,7 +111,7 @@ fn write(
         limits: Limits::default(),
         ..OpenOptions::default()
     };
-    let mut reader = SpliceReader::open(again, splice.clone(), &open).map_err(refuse)?;
+    let mut reader = SpliceReader::open(file, splice.clone(), &open).map_err(refuse)?;
     let options = SinkOptions {
         quality: work.output.quality.unwrap_or(VIDEO_QUALITY),
         audio: if keep_sound { reader.audio().cloned() } else { None },

@@ -17,6 +17,7 @@ use fernseed_core::track::scene::SceneDetector;
 use fernseed_core::track::{Stray, Track, TrackSettings};
 use fernseed_media::video::{ReadReport, VideoInfo};
 use std::fs::File;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 /// A gap of this many seconds inside a track is worth a look by a person.
@@ -27,7 +28,11 @@ const EXPECTED: f32 = 0.6;
 const RETURNING: usize = 32;
 
 /// Looks at a video and makes the plan.
-pub(in crate::worker) fn scan(work: &Work<'_>, file: File, pass: Pass) -> Result<Scanned, Failure> {
+pub(in crate::worker) fn scan(
+    work: &Work<'_>,
+    file: Arc<File>,
+    pass: Pass,
+) -> Result<Scanned, Failure> {
     let threads = work.output.threads.max(1);
     let decoders = decoder_threads(work.output);
     let mut shown = Shown::open(file, work.output.span, decoders, pass, None)?;

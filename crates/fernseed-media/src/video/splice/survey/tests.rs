@@ -169,7 +169,12 @@ fn survey(groups: &[usize]) -> Survey {
         list.push(Group { first, frames, carried: false });
         first += frames;
     }
-    Survey { head: head(), times: (0..first as i64).collect(), groups: list }
+    Survey {
+        head: head(),
+        time_base: TimeBase { num: 1, den: 25 },
+        times: (0..first as i64).collect(),
+        groups: list,
+    }
 }
 
 fn report(frames: usize) -> ReadReport {
