@@ -32,7 +32,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// them so, and every one holds pictures.
 const WAITING: usize = 1;
 /// Detectors beyond the number that look at the same time.
-const AHEAD: usize = 3;
+const AHEAD: usize = 2;
 
 /// A frame on its way.
 #[derive(Debug)]
