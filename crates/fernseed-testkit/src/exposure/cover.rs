@@ -197,20 +197,12 @@ impl Cover for PixelCover {
                 // What was dark before and is dark now is not hidden by a
                 // mask; it also differs from nothing, so it has to be black.
                 let was = a.iter().zip(fill).all(|(a, f)| a.abs_diff(f) < NEAR_FILL);
-                let exact = b.iter().zip(fill).all(|(b, f)| b.abs_diff(f) < FILL_ITSELF);
+                let exact = is_fill(b, fill);
                 (near && (!was || exact)) || a.iter().zip(b).any(|(a, b)| a.abs_diff(*b) > CHANGED)
             })
             .collect();
         self.hidden = smooth(&raw, rows);
-        // Where the source is as black as a cover there is nothing to hide:
-        // nobody shows there, and nothing is missed.
-        let fill_already = |p: &[u8]| p.iter().zip(fill).all(|(p, f)| p.abs_diff(f) < FILL_ITSELF);
-        self.area = self
-            .hidden
-            .iter()
-            .zip(self.source.frame.chunks_exact(3))
-            .filter(|(hidden, pixel)| **hidden && !fill_already(pixel))
-            .count();
+        self.area = area(&self.hidden, &self.source.frame, fill);
         Ok(())
     }
 
@@ -229,6 +221,18 @@ impl Cover for PixelCover {
     fn hidden_area(&self) -> f32 {
         self.area as f32
     }
+}
+
+/// True if a pixel has the colour of covers.
+fn is_fill(pixel: &[u8], fill: [u8; 3]) -> bool {
+    pixel.iter().zip(fill).all(|(p, f)| p.abs_diff(f) < FILL_ITSELF)
+}
+
+/// Hidden pixels of a packed RGB source. Where that is as black as a cover there
+/// is nothing to hide: nobody shows there, and nothing is missed.
+fn area(hidden: &[bool], source: &[u8], fill: [u8; 3]) -> usize {
+    let pixels = hidden.iter().zip(source.chunks_exact(3));
+    pixels.filter(|(hidden, pixel)| **hidden && !is_fill(pixel, fill)).count()
 }
 
 /// Majority of the pixel and its eight neighbours: closes pinholes that
@@ -300,5 +304,19 @@ impl Drop for Frames {
     fn drop(&mut self) {
         // Nobody is interested any more in how it ends.
         let _gone = (self.child.kill(), self.child.wait());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_as_black_as_a_cover_is_no_hidden_area() {
+        // Hidden and bright, hidden and dark, hidden and black, open.
+        let source = [200, 180, 160, 25, 20, 30, 3, 0, 9, 200, 180, 160];
+        let hidden = [true, true, true, false];
+        assert_eq!(area(&hidden, &source, [0, 0, 0]), 2);
+        assert_eq!(area(&hidden, &source, [0, 255, 0]), 3);
     }
 }

@@ -68,10 +68,10 @@ impl Frames {
     }
 
     /// The times of all frames, where they are known beforehand.
-    pub(super) fn times(&self) -> Vec<i64> {
+    pub(super) fn times(&self) -> Option<Vec<i64>> {
         match self {
-            Self::All(_) => Vec::new(),
-            Self::New(sequel) => sequel.times().to_vec(),
+            Self::All(_) => None,
+            Self::New(sequel) => Some(sequel.times().to_vec()),
         }
     }
 

@@ -87,8 +87,8 @@ fn watch_frames(
         if account.container == OutputKind::WebM { Container::WebM } else { Container::Mp4 };
     let expected = job.plan.map_or(frames.size(), |p| coded_size(container, p.source.size));
     let mut findings = Vec::new();
-    let mut times = frames.times();
-    let times_known = !times.is_empty();
+    let all_times = frames.times();
+    let mut times = Vec::new();
     let total = job.plan.map(|p| p.source.frames);
     // Every frame is decoded and its masks checked; somebody looks a few
     // times a second. What lies under masks must not count.
@@ -126,9 +126,7 @@ fn watch_frames(
                 continue;
             };
             let Frame { number, pts, damaged, picture } = frame;
-            if !times_known {
-                times.push(pts);
-            }
+            times.push(pts);
             if damaged {
                 findings.push(undecodable(&format!("frame {number} is damaged")));
             }
@@ -157,6 +155,7 @@ fn watch_frames(
         }
         Ok(())
     })?;
+    let times = all_times.unwrap_or(times);
     left.sort_by_key(|left| left.first);
     findings.extend(left.iter().map(|left| {
         still_visible(left.confidence).at(Place {

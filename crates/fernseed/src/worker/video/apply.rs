@@ -181,9 +181,12 @@ fn render_all(
         }
         work.outbox.progress(Phase::Write, count, Some(plan.source.frames))?;
     }
-    original.report().map_or(Ok(()), |report| sure(&report, work.output))?;
-    let timeline = original.timeline().unwrap_or(&timeline).value();
-    if count != plan.source.frames || timeline != plan.source.timeline {
+    let mut same_times = true;
+    if let Some(report) = original.report() {
+        sure(&report, work.output)?;
+        same_times = timeline.value() == plan.source.timeline;
+    }
+    if count != plan.source.frames || !same_times {
         return Err(Failure::new(
             FailureKind::Plan,
             "the plan was made for another file: the timestamps differ",

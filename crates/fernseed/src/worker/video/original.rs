@@ -26,7 +26,6 @@ pub(super) struct Needed {
     sound: Option<SoundSink>,
     /// Frames that were passed over or delivered.
     met: u64,
-    timeline: TimelineDigest,
 }
 
 /// What comes next. Numbers grow from step to step.
@@ -57,9 +56,9 @@ impl Original {
             .and_then(|renewal| needed(shown.info(), file, plan, output, renewal).ok().flatten());
         match needed {
             None => Self::All(Box::new(shown)),
-            Some((reader, timeline)) => {
+            Some(reader) => {
                 let sound = shown.sound.take();
-                Self::Needed(Box::new(Needed { reader, sound, met: 0, timeline }))
+                Self::Needed(Box::new(Needed { reader, sound, met: 0 }))
             }
         }
     }
@@ -82,19 +81,12 @@ impl Original {
         }
     }
 
-    /// What decoding has met, if everything is decoded.
+    /// What decoding has met, if everything is decoded; else times were
+    /// compared with the plan's when the file was opened.
     pub(super) fn report(&self) -> Option<ReadReport> {
         match self {
             Self::All(shown) => Some(shown.reader().report()),
             Self::Needed(_) => None,
-        }
-    }
-
-    /// The times of all frames, where they are known beforehand.
-    pub(super) fn timeline(&self) -> Option<&TimelineDigest> {
-        match self {
-            Self::All(_) => None,
-            Self::Needed(needed) => Some(&needed.timeline),
         }
     }
 }
@@ -130,7 +122,7 @@ fn needed(
     plan: &Plan,
     output: &OutputOptions,
     renewal: &Renewal,
-) -> Result<Option<(SpliceReader, TimelineDigest)>, SpliceError> {
+) -> Result<Option<SpliceReader>, SpliceError> {
     let options = OpenOptions {
         threads: decoder_threads(output),
         want_audio: info.audio.is_some(),
@@ -147,5 +139,5 @@ fn needed(
     }
     let reader = SpliceReader::open(file, splice, &options)?;
     let same_sound = reader.audio() == info.audio.as_ref();
-    Ok(same_sound.then_some((reader, timeline)))
+    Ok(same_sound.then_some(reader))
 }
