@@ -5,6 +5,10 @@
 //! chroma layouts are brought to these by the decoder, so that everything
 //! that must be right about destroying pixels has few cases to be right in.
 
+mod samples;
+
+pub use samples::{Lent, Samples};
+
 use crate::Size;
 
 /// Layout of a [`Picture`].
@@ -77,8 +81,8 @@ impl YuvColour {
 /// One plane of 8-bit samples; rows are `stride` bytes apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plane {
-    /// `stride * rows` bytes.
-    pub data: Vec<u8>,
+    /// `stride * rows` bytes; the last row may lack what follows its samples.
+    pub data: Samples,
     /// Bytes from one row to the next; at least the bytes of a row.
     pub stride: usize,
     /// Bytes of a row that hold samples.
@@ -91,7 +95,13 @@ impl Plane {
     /// A plane of the given value without padding.
     #[must_use]
     pub fn filled(row_bytes: usize, rows: usize, value: u8) -> Self {
-        Self { data: vec![value; row_bytes * rows], stride: row_bytes, row_bytes, rows }
+        Self::packed(vec![value; row_bytes * rows], row_bytes, rows)
+    }
+
+    /// A plane of `row_bytes * rows` bytes without padding.
+    #[must_use]
+    pub fn packed(data: Vec<u8>, row_bytes: usize, rows: usize) -> Self {
+        Self { data: data.into(), stride: row_bytes, row_bytes, rows }
     }
 
     /// Row `y` without padding; empty if there is no such row.
@@ -193,6 +203,13 @@ impl Picture {
         &mut self.planes
     }
 
+    /// True if samples lie in memory that somebody lent: see
+    /// [`Samples::lent`].
+    #[must_use]
+    pub fn is_lent(&self) -> bool {
+        self.planes.iter().any(|plane| plane.data.is_lent())
+    }
+
     /// The planes back, for reuse of their memory.
     #[must_use]
     pub fn into_planes(self) -> Vec<Plane> {
@@ -216,7 +233,7 @@ pub fn plane_sizes(size: Size, format: PixelFormat) -> Vec<(usize, usize)> {
 
 fn packed(pixel: &[u8], (row_bytes, rows): (usize, usize)) -> Plane {
     let data = pixel.iter().copied().cycle().take(row_bytes * rows).collect();
-    Plane { data, stride: row_bytes, row_bytes, rows }
+    Plane::packed(data, row_bytes, rows)
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ fn frame(width: u32, height: u32) -> Picture {
     let format = PixelFormat::Yuv420(YuvColour::BT709);
     let mut picture = Picture::filled(Size::new(width, height), format, [120, 110, 100]);
     let luma = &mut picture.planes_mut()[0];
-    luma.data = bytes(luma.data.len());
+    luma.data = bytes(luma.data.len()).into();
     picture
 }
 

@@ -40,12 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut photo = image::open(&path)?.to_rgb8();
         let (width, height) = photo.dimensions();
         let row_bytes = width as usize * 3;
-        let plane = Plane {
-            data: photo.as_raw().clone(),
-            stride: row_bytes,
-            row_bytes,
-            rows: height as usize,
-        };
+        let plane = Plane::packed(photo.as_raw().clone(), row_bytes, height as usize);
         let picture = Picture::new(Size::new(width, height), PixelFormat::Rgb8, vec![plane])?;
         let start = Instant::now();
         let found = finder.detect(&picture, Effort::Still, threshold)?;

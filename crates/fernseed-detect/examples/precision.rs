@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (width, height) = photo.dimensions();
         let row_bytes = width as usize * 3;
         let plane =
-            Plane { data: photo.into_raw(), stride: row_bytes, row_bytes, rows: height as usize };
+            Plane::packed(photo.into_raw(), row_bytes, height as usize);
         let picture = Picture::new(Size::new(width, height), PixelFormat::Rgb8, vec![plane])?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut runs = vec![("full", &best, look), ("fast", &best, look.fast())];

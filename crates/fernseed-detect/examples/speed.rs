@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let size = Size::new(1920, 1080);
     let mut frame = Picture::filled(size, PixelFormat::Yuv420(YuvColour::BT709), [120, 110, 100]);
     let mut state = 7_u32;
-    for value in &mut frame.planes_mut()[0].data {
+    for value in frame.planes_mut()[0].data.iter_mut() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         *value = (state >> 24) as u8 / 4 + 90;
     }

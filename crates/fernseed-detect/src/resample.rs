@@ -197,7 +197,7 @@ mod tests {
     use crate::kernels::Backend;
 
     fn plane(width: usize, rows: &[&[u8]]) -> Plane {
-        Plane { data: rows.concat(), stride: width, row_bytes: width, rows: rows.len() }
+        Plane::packed(rows.concat(), width, rows.len())
     }
 
     fn resample(

@@ -134,7 +134,7 @@ fn a_face_in_the_dark_is_found_too() {
     };
     let finder = finder();
     let there = finder.look_at_frame(&picture, VideoLook::Steady, 0.5).unwrap()[0];
-    for value in &mut picture.planes_mut()[0].data {
+    for value in picture.planes_mut()[0].data.iter_mut() {
         *value = 16 + (*value - 16) / 10;
     }
     let found = finder.look_near(&picture, &[upright(there.rect)], 0.3).unwrap();
@@ -172,7 +172,7 @@ fn a_face_at_the_edge_of_the_picture_is_kept() {
         let (left, top) = (left >> shift, top >> shift);
         let data = (top..plane.rows).flat_map(|y| plane.row(y)[left..].to_vec()).collect();
         let row_bytes = plane.row_bytes - left;
-        Plane { data, stride: row_bytes, row_bytes, rows: plane.rows - top }
+        Plane::packed(data, row_bytes, plane.rows - top)
     });
     let cut = Picture::new(size, whole.format(), planes.collect()).unwrap();
     let moved = there.shifted(-(left as f32), -(top as f32));

@@ -59,7 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut frames = Vec::new();
     while let Some(unit) = reader.next()? {
         if let Unit::Frame(frame) = unit {
-            frames.push((renderer.render(frame.picture, &[]), frame.pts, frame.duration));
+            let picture = reader.own(frame.picture);
+            frames.push((renderer.render(picture, &[]), frame.pts, frame.duration));
             if frames.len() >= most {
                 break;
             }
@@ -71,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut writer = VideoWriter::create(file, options)?;
     let begin = std::time::Instant::now();
     for (picture, pts, duration) in &frames {
-        writer.write_frame(picture, *pts, *duration)?;
+        writer.write_frame(picture.clone(), *pts, *duration)?;
     }
     let full = status("VmRSS");
     writer.finish()?;

@@ -53,9 +53,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         match unit {
             SpliceUnit::Frame(number, frame) => {
                 let masks = if hidden(number as usize) { &[mask][..] } else { &[] };
-                let redacted = renderer.render(frame.picture, masks);
-                writer.write_frame(&redacted, frame.pts, frame.duration)?;
-                reader.recycle(redacted.into_inner());
+                let redacted = renderer.render(reader.own(frame.picture), masks);
+                if let Some(picture) = writer.write_frame(redacted, frame.pts, frame.duration)? {
+                    reader.recycle(picture);
+                }
             }
             SpliceUnit::Carried(picture) => writer.write_carried(&picture)?,
             SpliceUnit::Sound(_) => {}

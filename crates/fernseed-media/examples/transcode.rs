@@ -65,9 +65,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         for job in queue {
             match job {
                 Job::Frame(picture, pts, duration) => {
-                    writer.write_frame(&picture, pts, duration)?;
-                    // The reader may be gone already at the end.
-                    let _gone = used.send(picture.into_inner());
+                    if let Some(picture) = writer.write_frame(picture, pts, duration)? {
+                        // The reader may be gone already at the end.
+                        let _gone = used.send(picture);
+                    }
                 }
                 Job::Sound(block) => writer.write_sound(&block)?,
             }
@@ -83,7 +84,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let mask = Mask { track: 1, rect: Rect::new(x, 20.0, x + 60.0, 100.0) };
                 let masks = if has("plain") { &[][..] } else { &[mask] };
                 count += 1;
-                Job::Frame(renderer.render(frame.picture, masks), frame.pts, frame.duration)
+                let picture = reader.own(frame.picture);
+                Job::Frame(renderer.render(picture, masks), frame.pts, frame.duration)
             }
             Unit::Skipped(_) => continue,
             Unit::Sound(block) => Job::Sound(KeepVoices.process(block)),

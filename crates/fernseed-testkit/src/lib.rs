@@ -22,7 +22,7 @@ pub fn noise(size: Size, format: PixelFormat, seed: u64) -> Picture {
         .into_iter()
         .map(|(row_bytes, rows)| {
             let mut plane = Plane::filled(row_bytes, rows, 0);
-            for byte in &mut plane.data {
+            for byte in plane.data.iter_mut() {
                 state ^= state << 13;
                 state ^= state >> 7;
                 state ^= state << 17;

@@ -13,7 +13,7 @@ fn noise(size: Size, format: PixelFormat, seed: u64) -> Picture {
         .into_iter()
         .map(|(row_bytes, rows)| {
             let mut plane = Plane::filled(row_bytes, rows, 0);
-            for byte in &mut plane.data {
+            for byte in plane.data.iter_mut() {
                 state ^= state << 13;
                 state ^= state >> 7;
                 state ^= state << 17;
@@ -46,7 +46,7 @@ fn covered(size: Size, format: PixelFormat, shape: Shape, rect: Rect) -> Vec<Vec
     a.planes()
         .iter()
         .zip(b.planes())
-        .map(|(a, b)| a.data.iter().zip(&b.data).map(|(a, b)| a == b).collect())
+        .map(|(a, b)| a.data.iter().zip(b.data.iter()).map(|(a, b)| a == b).collect())
         .collect()
 }
 
@@ -77,7 +77,7 @@ proptest! {
         let other = Renderer::new(&policy).render(second, &masks);
         prop_assert_eq!(&out, &other);
         for ((plane, before), mask) in out.get().planes().iter().zip(first.planes()).zip(&inside) {
-            for ((now, before), covered) in plane.data.iter().zip(&before.data).zip(mask) {
+            for ((now, before), covered) in plane.data.iter().zip(before.data.iter()).zip(mask) {
                 prop_assert!(*covered || now == before, "a sample outside was changed");
             }
         }

@@ -2,11 +2,13 @@
 
 use super::{AvError, Packet, check};
 use crate::video::Cicp;
+use fernseed_core::Picture;
 use fernseed_core::picture::Plane;
 use fernseed_core::time::TimeBase;
 use ffmpeg_sys_the_third as av;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_void};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 /// How a video encoder is set up.
 #[derive(Debug)]
@@ -47,7 +49,10 @@ pub(crate) fn encoder_exists(name: &CStr) -> bool {
 #[derive(Debug)]
 pub(crate) struct Encoder {
     context: NonNull<av::AVCodecContext>,
+    /// Holds what has to be copied.
     frame: super::Frame,
+    /// Points to what need not be; empty between calls.
+    lent: super::Frame,
     packed: bool,
 }
 
@@ -70,7 +75,7 @@ const fn ratio(num: u32, den: u32) -> av::AVRational {
 impl Encoder {
     fn alloc(name: &CStr, packed: bool) -> Result<(Self, *const av::AVCodec), AvError> {
         super::init();
-        let frame = super::Frame::new()?;
+        let (frame, lent) = (super::Frame::new()?, super::Frame::new()?);
         // SAFETY: a zero-ended string; nulls are handled.
         unsafe {
             let codec = av::avcodec_find_encoder_by_name(name.as_ptr());
@@ -78,7 +83,8 @@ impl Encoder {
                 return Err(AvError::NOT_FOUND);
             }
             let context = NonNull::new(av::avcodec_alloc_context3(codec));
-            Ok((Self { context: context.ok_or(AvError::NO_MEMORY)?, frame, packed }, codec))
+            let context = context.ok_or(AvError::NO_MEMORY)?;
+            Ok((Self { context, frame, lent, packed }, codec))
         }
     }
 
@@ -197,13 +203,92 @@ impl Encoder {
 
     /// Gives the encoder a picture. Planes smaller than the coded size by
     /// one row or column are continued by their last one. `key` asks for a
-    /// picture that decoding can begin with.
+    /// picture that decoding can begin with. Returns the picture, if the
+    /// encoder is done with it.
     pub(crate) fn send_picture(
         &mut self,
-        planes: &[Plane],
+        picture: Picture,
         pts: i64,
         key: bool,
-    ) -> Result<(), AvError> {
+    ) -> Result<Option<Picture>, AvError> {
+        let kind = if key { av::AVPictureType::I } else { av::AVPictureType::NONE };
+        if self.is_whole(picture.planes()) {
+            return self.lend(picture, pts, kind);
+        }
+        self.copy(picture.planes())?;
+        let f = self.frame.as_ptr();
+        // SAFETY: an open encoder and a frame whose buffers were allocated for
+        // the coded size.
+        unsafe {
+            (*f).pts = pts;
+            (*f).pict_type = kind;
+            check(av::avcodec_send_frame(self.context.as_ptr(), f))?;
+        }
+        Ok(Some(picture))
+    }
+
+    /// Width and height of plane `index` of the coded size.
+    fn plane_size(&self, index: usize) -> (usize, usize) {
+        let shift = u32::from(index > 0);
+        // SAFETY: valid for the life of self.
+        let c = unsafe { self.context.as_ref() };
+        ((c.width as usize).div_ceil(1 << shift), (c.height as usize).div_ceil(1 << shift))
+    }
+
+    /// True if planes have the coded size.
+    fn is_whole(&self, planes: &[Plane]) -> bool {
+        planes.len() == 3
+            && planes.iter().enumerate().all(|(i, plane)| {
+                (plane.row_bytes, plane.rows) == self.plane_size(i)
+                    && i32::try_from(plane.stride).is_ok()
+                    && plane.data.len() >= plane.stride * (plane.rows - 1) + plane.row_bytes
+            })
+    }
+
+    /// Gives the encoder a picture of the coded size where it lies.
+    fn lend(
+        &mut self,
+        picture: Picture,
+        pts: i64,
+        kind: av::AVPictureType,
+    ) -> Result<Option<Picture>, AvError> {
+        let picture = Arc::new(picture);
+        let f = self.lent.as_ptr();
+        // SAFETY: the frame is empty. Its planes are those of the picture, have
+        // the coded size (checked by the caller), and are only read: the buffer
+        // is marked so. The buffer holds a reference of the picture and gives
+        // it back when the last of its own goes, so that an encoder which keeps
+        // the frame keeps the picture. `data` of the buffer is never freed.
+        unsafe {
+            for (i, plane) in picture.planes().iter().enumerate() {
+                (*f).data[i] = plane.data.as_ptr().cast_mut();
+                (*f).linesize[i] = plane.stride as i32;
+            }
+            let held = Arc::into_raw(Arc::clone(&picture)).cast_mut().cast::<c_void>();
+            let flags = av::AV_BUFFER_FLAG_READONLY;
+            let size = picture.planes()[0].data.len();
+            (*f).buf[0] = av::av_buffer_create((*f).data[0], size, Some(let_go), held, flags);
+            if (*f).buf[0].is_null() {
+                let_go(held, ptr::null_mut());
+                av::av_frame_unref(f);
+                return Err(AvError::NO_MEMORY);
+            }
+            let c = self.context.as_ref();
+            (*f).width = c.width;
+            (*f).height = c.height;
+            (*f).format = c.pix_fmt.0;
+            (*f).color_range = c.color_range;
+            (*f).pts = pts;
+            (*f).pict_type = kind;
+            let sent = check(av::avcodec_send_frame(self.context.as_ptr(), f));
+            av::av_frame_unref(f);
+            sent?;
+        }
+        Ok(Arc::try_unwrap(picture).ok())
+    }
+
+    /// Copies planes into the frame, continued to the coded size.
+    fn copy(&mut self, planes: &[Plane]) -> Result<(), AvError> {
         let f = self.frame.as_ptr();
         // SAFETY: the frame was allocated for the coded size and is made
         // writable, so that no encoder still reads what is written here;
@@ -212,9 +297,7 @@ impl Encoder {
         unsafe {
             check(av::av_frame_make_writable(f))?;
             for (i, plane) in planes.iter().take(3).enumerate() {
-                let shift = u32::from(i > 0);
-                let width = ((*f).width as usize).div_ceil(1 << shift);
-                let height = ((*f).height as usize).div_ceil(1 << shift);
+                let (width, height) = self.plane_size(i);
                 let stride = (*f).linesize[i] as usize;
                 if plane.rows == 0 || plane.row_bytes == 0 {
                     return Err(AvError::INVALID_DATA);
@@ -228,10 +311,8 @@ impl Encoder {
                     to[n..].fill(last);
                 }
             }
-            (*f).pts = pts;
-            (*f).pict_type = if key { av::AVPictureType::I } else { av::AVPictureType::NONE };
-            check(av::avcodec_send_frame(self.context.as_ptr(), f)).map(drop)
         }
+        Ok(())
     }
 
     /// Gives a sound encoder exactly [`Self::frame_size`] samples a channel.
@@ -283,4 +364,11 @@ impl Encoder {
             Err(e) => Err(e),
         }
     }
+}
+
+/// Gives back the reference of a picture that a buffer held.
+unsafe extern "C" fn let_go(held: *mut c_void, _data: *mut u8) {
+    // SAFETY: `held` came out of `Arc::into_raw` in `Encoder::lend`, and a
+    // buffer calls this once.
+    drop(unsafe { Arc::from_raw(held.cast_const().cast::<Picture>()) });
 }

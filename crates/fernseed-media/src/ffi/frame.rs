@@ -4,6 +4,7 @@ use super::AvError;
 use crate::video::Cicp;
 use ffmpeg_sys_the_third as av;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Layouts the rest of the crate treats differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub(crate) struct Frame(NonNull<av::AVFrame>);
 // counted with atomics, and this type gives out no aliasing pointers.
 unsafe impl Send for Frame {}
 
+// SAFETY: through a shared reference a frame is only read.
+unsafe impl Sync for Frame {}
+
 impl Drop for Frame {
     fn drop(&mut self) {
         let mut pointer = self.0.as_ptr();
@@ -40,6 +44,11 @@ impl Frame {
     pub(crate) fn new() -> Result<Self, AvError> {
         // SAFETY: no arguments; null is handled.
         NonNull::new(unsafe { av::av_frame_alloc() }).map(Self).ok_or(AvError::NO_MEMORY)
+    }
+
+    /// Takes what the frame holds out of it, and leaves it empty.
+    pub(crate) fn take(&mut self) -> Result<Self, AvError> {
+        Ok(std::mem::replace(self, Self::new()?))
     }
 
     pub(super) const fn as_ptr(&self) -> *mut av::AVFrame {
@@ -117,6 +126,18 @@ impl Frame {
         })
     }
 
+    /// A plane that keeps the frame alive, and the distance of its rows; `None`
+    /// as in [`Self::plane`].
+    pub(crate) fn lend(
+        this: &Arc<Self>,
+        index: usize,
+        row_bytes: usize,
+        rows: usize,
+    ) -> Option<(LentPlane, usize)> {
+        let (_, stride) = this.plane(index, row_bytes, rows)?;
+        Some((LentPlane { frame: Arc::clone(this), index, row_bytes, rows }, stride))
+    }
+
     /// Presentation time in ticks of the stream, by the library's best
     /// guess where the file is silent; `None` if it has none.
     pub(crate) fn pts(&self) -> Option<i64> {
@@ -173,6 +194,23 @@ impl Frame {
             u32::try_from(f.sample_rate).unwrap_or(0),
             u32::try_from(f.ch_layout.nb_channels).unwrap_or(0),
         )
+    }
+}
+
+/// A plane of a decoded frame, which stays out of the decoder's pool meanwhile.
+#[derive(Debug)]
+pub(crate) struct LentPlane {
+    frame: Arc<Frame>,
+    index: usize,
+    row_bytes: usize,
+    rows: usize,
+}
+
+impl AsRef<[u8]> for LentPlane {
+    fn as_ref(&self) -> &[u8] {
+        let plane = self.frame.plane(self.index, self.row_bytes, self.rows);
+        // It was there when it was lent, and nobody changes a frame since.
+        plane.map_or(&[], |(samples, _)| samples)
     }
 }
 

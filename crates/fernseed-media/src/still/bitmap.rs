@@ -61,7 +61,7 @@ mod tests {
     use fernseed_core::Size;
 
     fn pixels(raster: Raster) -> Vec<u8> {
-        raster.finish(&mut Vec::new()).unwrap().into_planes().swap_remove(0).data
+        raster.finish(&mut Vec::new()).unwrap().into_planes().swap_remove(0).data.into()
     }
 
     #[test]

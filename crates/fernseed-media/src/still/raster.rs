@@ -149,7 +149,7 @@ fn packed(
     data: Vec<u8>,
 ) -> Result<Picture, StillError> {
     let row_bytes = size.width as usize * bytes_per_pixel;
-    let plane = Plane { data, stride: row_bytes, row_bytes, rows: size.height as usize };
+    let plane = Plane::packed(data, row_bytes, size.height as usize);
     Picture::new(size, format, vec![plane]).map_err(StillError::damaged)
 }
 
@@ -163,7 +163,7 @@ mod tests {
         let raster = Raster::srgb8(Size::new(2, 1), Channels::Rgba, pixels);
         let picture = raster.finish(&mut Vec::new()).unwrap();
         assert_eq!(picture.format(), PixelFormat::Rgba8);
-        assert_eq!(picture.planes()[0].data, [0, 0, 0, 0, 10, 20, 30, 128]);
+        assert_eq!(picture.planes()[0].data[..], [0, 0, 0, 0, 10, 20, 30, 128]);
     }
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
         let raster = Raster::srgb8(Size::new(1, 2), Channels::GrayAlpha, vec![7, 255, 9, 255]);
         let picture = raster.finish(&mut Vec::new()).unwrap();
         assert_eq!(picture.format(), PixelFormat::Rgb8);
-        assert_eq!(picture.planes()[0].data, [7, 7, 7, 9, 9, 9]);
+        assert_eq!(picture.planes()[0].data[..], [7, 7, 7, 9, 9, 9]);
     }
 
     #[test]

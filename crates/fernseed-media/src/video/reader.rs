@@ -265,6 +265,15 @@ impl VideoReader {
         self.report().notes
     }
 
+    /// A picture in memory that may be written to without being copied first,
+    /// and that [`Self::recycle`] takes back: pictures that need no conversion
+    /// are delivered in the decoder's own memory
+    /// ([`Samples::lent`](fernseed_core::picture::Samples::lent)).
+    #[must_use]
+    pub fn own(&mut self, picture: Picture) -> Picture {
+        self.shaper.own(picture)
+    }
+
     /// Takes a picture's memory back for reuse.
     pub fn recycle(&mut self, picture: Picture) {
         self.shaper.recycle(picture);
@@ -375,10 +384,11 @@ impl VideoReader {
         }
         let marked = source_pts.is_some_and(|p| self.corrupt.contains(&p));
         let damaged = self.frame.is_damaged() || marked;
-        let picture = self.shaper.shape(&self.frame)?;
+        let duration = self.frame.duration();
+        let picture = self.shaper.shape(&mut self.frame)?;
         self.report.frames += 1;
         self.report.damaged += u64::from(damaged);
-        Ok(Some(VideoFrame { picture, pts, duration: self.frame.duration(), damaged }))
+        Ok(Some(VideoFrame { picture, pts, duration, damaged }))
     }
 
     /// Decodes until `self.frame` holds a frame (true) or the file has

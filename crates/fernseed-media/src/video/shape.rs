@@ -6,8 +6,9 @@ use super::hdr::ToneMap;
 use super::rotate::copy_upright;
 use super::{Cicp, MediaError};
 use crate::ffi::{AvError, Frame, FrameFormat, Scaler, Target};
-use fernseed_core::picture::{Plane, YuvMatrix, plane_sizes};
+use fernseed_core::picture::{Plane, Samples, YuvMatrix, plane_sizes};
 use fernseed_core::{Orientation, Picture, PixelFormat, Size};
+use std::sync::Arc;
 
 /// Most pictures whose memory is kept for reuse.
 const POOL: usize = 8;
@@ -51,6 +52,7 @@ impl Shaper {
     /// Takes a picture's memory back.
     pub(super) fn recycle(&mut self, picture: Picture) {
         if self.pool.len() < POOL
+            && !picture.is_lent()
             && picture.size() == self.orientation.apply_to_size(self.stored)
             && matches!(picture.format(), PixelFormat::Yuv420(_))
         {
@@ -58,11 +60,56 @@ impl Shaper {
         }
     }
 
-    /// Shapes one frame.
+    /// The picture in memory that is not lent.
+    pub(super) fn own(&mut self, picture: Picture) -> Picture {
+        let upright = self.orientation.apply_to_size(self.stored);
+        if !picture.is_lent() || picture.size() != upright {
+            return picture;
+        }
+        let mut planes = self.pool.pop().unwrap_or_else(|| planes_of(upright));
+        for (i, (from, to)) in picture.planes().iter().zip(&mut planes).enumerate() {
+            let size = plane_size(upright, i);
+            copy_upright(&from.data, from.stride, size, Orientation::Upright, to);
+        }
+        Picture::new(upright, picture.format(), planes).unwrap_or(picture)
+    }
+
+    /// A frame as it is, without copying it, if it needs no shaping.
+    fn lend(&self, frame: &mut Frame) -> Result<Option<Picture>, MediaError> {
+        if self.tone.is_some() || self.orientation != Orientation::Upright || !self.fits(frame) {
+            return Ok(None);
+        }
+        let frame = Arc::new(frame.take().map_err(failed)?);
+        let plane = |i| {
+            let size = plane_size(self.stored, i);
+            let (row_bytes, rows) = (size.width as usize, size.height as usize);
+            let (lent, stride) = Frame::lend(&frame, i, row_bytes, rows)?;
+            Some(Plane { data: Samples::lent(Arc::new(lent)), stride, row_bytes, rows })
+        };
+        let planes = (0..3).map(plane).collect::<Option<_>>();
+        let format = PixelFormat::Yuv420(self.plan.colour.yuv);
+        let picture = planes.and_then(|planes| Picture::new(self.stored, format, planes).ok());
+        picture.map(Some).ok_or_else(|| failed(AvError::INVALID_DATA))
+    }
+
+    /// True if a frame has the size, layout and range that are wanted.
+    fn fits(&self, frame: &Frame) -> bool {
+        let (width, height) = frame.size();
+        Size::new(width, height) == self.stored
+            && frame.format() == FrameFormat::Yuv420
+            && frame.cicp().full_range == self.plan.colour.yuv.full_range
+            && frame.plane(0, self.stored.width as usize, self.stored.height as usize).is_some()
+    }
+
+    /// Shapes one frame, which is taken if it can be lent as it is.
     ///
     /// # Errors
     /// [`MediaError::Unsupported`] if the layout cannot be converted.
-    pub(super) fn shape(&mut self, frame: &Frame) -> Result<Picture, MediaError> {
+    pub(super) fn shape(&mut self, frame: &mut Frame) -> Result<Picture, MediaError> {
+        if let Some(picture) = self.lend(frame)? {
+            return Ok(picture);
+        }
+        let frame = &*frame;
         let upright = self.orientation.apply_to_size(self.stored);
         let mut planes = self.pool.pop().unwrap_or_else(|| planes_of(upright));
         let (width, height) = frame.size();
@@ -99,13 +146,7 @@ impl Shaper {
                 }
             }
         } else {
-            let plain = same_size
-                && frame.format() == FrameFormat::Yuv420
-                && full == wanted.full_range
-                && frame
-                    .plane(0, self.stored.width as usize, self.stored.height as usize)
-                    .is_some();
-            let frame = if plain {
+            let frame = if self.fits(frame) {
                 frame
             } else {
                 let rgb = matches!(frame.format(), FrameFormat::Other { rgb: true });

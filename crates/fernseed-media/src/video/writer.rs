@@ -261,7 +261,9 @@ impl VideoWriter {
     }
 
     /// Writes the next picture. `pts` and `duration` are ticks; a duration
-    /// of 0 means unknown and matters for the last frame only.
+    /// of 0 means unknown and matters for the last frame only. The encoder reads
+    /// it where it lies, and it comes back, for its memory to be used again,
+    /// unless the encoder keeps it for later.
     ///
     /// # Errors
     /// [`MediaError::Encoder`] if the picture has another size or format
@@ -269,11 +271,11 @@ impl VideoWriter {
     /// [`MediaError::Io`].
     pub fn write_frame(
         &mut self,
-        picture: &Redacted<Picture>,
+        picture: Redacted<Picture>,
         pts: i64,
         duration: i64,
-    ) -> Result<(), MediaError> {
-        let picture = picture.get();
+    ) -> Result<Option<Picture>, MediaError> {
+        let picture = picture.into_inner();
         if picture.size() != self.options.size
             || picture.format() != PixelFormat::Yuv420(self.options.colour.yuv)
         {
@@ -289,8 +291,9 @@ impl VideoWriter {
             Some(encoder) => encoder,
             none => none.insert(again(&self.options, foreign, &self.muxer)?),
         };
-        encoder.send_picture(picture.planes(), pts, key).map_err(MediaError::encoder)?;
-        self.drain()
+        let back = encoder.send_picture(picture, pts, key).map_err(MediaError::encoder)?;
+        self.drain()?;
+        Ok(back)
     }
 
     /// Writes a picture as it is coded in the source.

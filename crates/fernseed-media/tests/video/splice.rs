@@ -63,9 +63,10 @@ fn splice(
                 assert!(!splice.is_carried(number as usize));
                 let mask = Mask { track: 1, rect: Rect::new(20.0, 20.0, 90.0, 80.0) };
                 let masks = if is_hidden(number as usize) { &[mask][..] } else { &[] };
-                let redacted = renderer.render(frame.picture, masks);
-                writer.write_frame(&redacted, frame.pts, frame.duration)?;
-                reader.recycle(redacted.into_inner());
+                let redacted = renderer.render(reader.own(frame.picture), masks);
+                if let Some(picture) = writer.write_frame(redacted, frame.pts, frame.duration)? {
+                    reader.recycle(picture);
+                }
                 frames += 1;
             }
             SpliceUnit::Carried(picture) => {

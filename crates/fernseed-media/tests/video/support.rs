@@ -95,9 +95,11 @@ impl Bench {
                     assert_eq!(frame.picture.size(), info.size);
                     let x = (count % 20) as f32;
                     let mask = Mask { track: 1, rect: Rect::new(x, 4.0, x + 24.0, 40.0) };
-                    let redacted = renderer.render(frame.picture, &[mask]);
-                    writer.write_frame(&redacted, frame.pts, frame.duration).unwrap();
-                    reader.recycle(redacted.into_inner());
+                    let redacted = renderer.render(reader.own(frame.picture), &[mask]);
+                    let back = writer.write_frame(redacted, frame.pts, frame.duration).unwrap();
+                    if let Some(picture) = back {
+                        reader.recycle(picture);
+                    }
                     count += 1;
                 }
                 Unit::Skipped(_) => panic!("nothing was to be left out"),

@@ -32,7 +32,7 @@ fn write(bench: &Bench, input: &Path, pause: &dyn Fn(u64) -> Duration) -> Vec<u8
         let Unit::Frame(frame) = unit else { panic!("a frame") };
         std::thread::sleep(pause(number));
         let redacted = renderer.render(frame.picture, &[]);
-        writer.write_frame(&redacted, frame.pts, frame.duration).unwrap();
+        writer.write_frame(redacted, frame.pts, frame.duration).unwrap();
         number += 1;
     }
     assert_eq!(number, 100);

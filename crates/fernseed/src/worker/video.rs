@@ -115,6 +115,11 @@ impl Shown {
         &self.reader
     }
 
+    /// The picture in memory that may be written to.
+    fn own(&mut self, picture: Picture) -> Picture {
+        self.reader.own(picture)
+    }
+
     /// Takes a picture back, so that its memory is used again.
     pub(super) fn recycle(&mut self, picture: Picture) {
         self.reader.recycle(picture);

@@ -10,7 +10,7 @@ use fernseed_core::{Plane, Size};
 
 fn redacted(format: PixelFormat, data: Vec<u8>, w: u32, h: u32) -> Redacted<Picture> {
     let row_bytes = data.len() / h as usize;
-    let plane = Plane { data, stride: row_bytes, row_bytes, rows: h as usize };
+    let plane = Plane::packed(data, row_bytes, h as usize);
     let picture = Picture::new(Size::new(w, h), format, vec![plane]).unwrap();
     Renderer::new(&Policy::default()).render(picture, &[])
 }

@@ -20,7 +20,7 @@ fn still(file: &[u8]) -> Raster {
 }
 
 fn bytes(raster: Raster) -> Vec<u8> {
-    raster.finish(&mut Vec::new()).unwrap().into_planes().swap_remove(0).data
+    raster.finish(&mut Vec::new()).unwrap().into_planes().swap_remove(0).data.into()
 }
 
 /// The file with a chunk put before the first one of that name.

@@ -17,7 +17,7 @@ fn read(file: &[u8]) -> (Raster, Vec<Finding>) {
 }
 
 fn bytes(raster: Raster) -> Vec<u8> {
-    raster.finish(&mut Vec::new()).unwrap().into_planes().swap_remove(0).data
+    raster.finish(&mut Vec::new()).unwrap().into_planes().swap_remove(0).data.into()
 }
 
 #[test]

@@ -122,6 +122,16 @@ impl SpliceReader {
         self.audio.as_ref()
     }
 
+    /// A picture in memory that may be written to without being copied first:
+    /// see [`VideoReader::own`](crate::video::VideoReader::own).
+    #[must_use]
+    pub fn own(&mut self, picture: Picture) -> Picture {
+        match &mut self.shaper {
+            Some(shaper) => shaper.own(picture),
+            None => picture,
+        }
+    }
+
     /// Takes a picture's memory back for reuse.
     pub fn recycle(&mut self, picture: Picture) {
         if let Some(shaper) = &mut self.shaper {
@@ -265,8 +275,8 @@ impl SpliceReader {
                 none.insert(Shaper::new(size, Orientation::Upright, plan))
             }
         };
-        let picture = shaper.shape(&self.frame)?;
         let (duration, damaged) = (self.frame.duration(), self.frame.is_damaged());
+        let picture = shaper.shape(&mut self.frame)?;
         Ok(SpliceUnit::Frame(number as u64, VideoFrame { picture, pts, duration, damaged }))
     }
 }

@@ -65,11 +65,8 @@ pub(super) fn write(
         } else {
             let mask = Mask { track: 1, rect: Rect::new(20.0, 20.0, 90.0, 80.0) };
             let masks = if hidden.iter().any(|r| r.contains(&number)) { &[mask][..] } else { &[] };
-            writer.write_frame(
-                &renderer.render(frame.picture, masks),
-                frame.pts,
-                frame.duration,
-            )?;
+            let redacted = renderer.render(frame.picture, masks);
+            writer.write_frame(redacted, frame.pts, frame.duration)?;
         }
         number += 1;
     }

@@ -78,9 +78,10 @@ pub(in crate::worker) fn apply(
             for piece in queue {
                 match piece {
                     Piece::Frame(picture, pts, duration) => {
-                        writer.write_frame(&picture, pts, duration)?;
-                        // If there is no room for it, its memory is freed.
-                        drop(free.try_send(picture.into_inner()));
+                        if let Some(picture) = writer.write_frame(picture, pts, duration)? {
+                            // If there is no room for it, its memory is freed.
+                            drop(free.try_send(picture));
+                        }
                     }
                     Piece::Carried(picture) => writer.write_carried(&picture)?,
                     Piece::Sound(block) => writer.write_sound(&block)?,
@@ -169,7 +170,11 @@ fn render_all(
                     unplanned += u64::from(!planned);
                     renderer.blank(size, format)
                 } else {
-                    renderer.render(picture, &masks(hidden.hidden_at(number)))
+                    let masks = masks(hidden.hidden_at(number));
+                    // What nothing is drawn on goes as it was decoded.
+                    let picture =
+                        if masks.is_empty() { picture } else { original.own(picture) };
+                    renderer.render(picture, &masks)
                 };
                 if !belt.put(Piece::Frame(redacted, frame.pts, frame.duration)) {
                     return Ok(count);

@@ -129,10 +129,12 @@ fn write(
                 let redacted = if frame.damaged || plan.is_blanked(number) {
                     renderer.blank(size, format)
                 } else {
-                    renderer.render(frame.picture, &masks(hidden.hidden_at(number)))
+                    renderer.render(reader.own(frame.picture), &masks(hidden.hidden_at(number)))
                 };
-                writer.write_frame(&redacted, frame.pts, frame.duration).map_err(failure)?;
-                reader.recycle(redacted.into_inner());
+                let back = writer.write_frame(redacted, frame.pts, frame.duration);
+                if let Some(picture) = back.map_err(failure)? {
+                    reader.recycle(picture);
+                }
             }
             SpliceUnit::Carried(picture) => writer.write_carried(&picture).map_err(failure)?,
             SpliceUnit::Sound(block) => {

@@ -73,6 +73,14 @@ impl Original {
         }
     }
 
+    /// The picture in memory that may be written to.
+    pub(super) fn own(&mut self, picture: Picture) -> Picture {
+        match self {
+            Self::All(shown) => shown.own(picture),
+            Self::Needed(needed) => needed.reader.own(picture),
+        }
+    }
+
     /// Takes a picture back, so that its memory is used again.
     pub(super) fn recycle(&mut self, picture: Picture) {
         match self {
