@@ -82,6 +82,8 @@ fn serve<S>(
         let reason = "the preparation left a thread behind".to_owned();
         return wire::send(&socket, &Reply::Refused { reason }, &[]);
     }
+    // Else every worker would begin with what the preparation no longer needs.
+    sys::release_free_memory();
     wire::send(&socket, &Reply::Ready { version: PROTOCOL_VERSION, namespaces }, &[])?;
     Server { socket, namespaces, notes, children: Vec::new() }.run(&state, &run)
 }

@@ -199,11 +199,13 @@ fn close_if_open(fd: RawFd) -> bool {
     true
 }
 
-/// Gives freed memory back to the system, where the C library can.
+/// Gives freed memory back to the system, where the C library can. Workers
+/// keep it otherwise.
 ///
 /// A worker that has finished one pass over a large file holds what that
-/// pass freed, in pieces that the next pass may not fit into; its peak would
-/// be the sum of both.
+/// pass freed. The next pass takes of it what it can use; some comes in pieces
+/// that it does not fit into, so it should give back the rest as soon as it has
+/// taken most of what it needs.
 pub fn release_free_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim(3) takes no pointers, may be called from any

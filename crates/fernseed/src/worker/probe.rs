@@ -43,19 +43,15 @@ pub(super) fn redact(work: &Work<'_>, input: File, out: File) -> Result<(), Fail
         },
         Source::Video(file) => {
             let scanned = video::scan(work, Arc::clone(&file), first_pass(work))?;
-            std::thread::scope(|scope| {
-                // What the first pass needed is not there for the second, which
-                // begins meanwhile: giving up 100 MB takes as long as opening.
-                scope.spawn(|| {
-                    work.finder.release_memory();
-                    fernseed_sandbox::release_free_memory();
-                });
-                if work.output.keep_untouched {
-                    video::keep_untouched(work, &scanned, file, out)
-                } else {
-                    video::apply(work, &scanned.plan, file, out, None)
-                }
-            })
+            // What the first pass needed is there for the second.
+            work.finder.release_memory();
+            if work.output.keep_untouched {
+                // Long before there is something to encode.
+                fernseed_sandbox::release_free_memory();
+                video::keep_untouched(work, &scanned, file, out)
+            } else {
+                video::apply(work, &scanned.plan, file, out, None)
+            }
         }
     }
 }

@@ -21,6 +21,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Frames waiting for the encoder.
 const ENCODE_QUEUE: usize = 4;
+/// Frames after which decoder and encoder have taken most of the memory that
+/// they need: what is left of an earlier pass is then given back.
+const SETTLED: u64 = 8;
 
 /// What goes to the encoder thread.
 enum Piece {
@@ -183,6 +186,9 @@ fn render_all(
                     original.recycle(picture);
                 }
             }
+        }
+        if count == SETTLED {
+            fernseed_sandbox::release_free_memory();
         }
         work.outbox.progress(Phase::Write, count, Some(plan.source.frames))?;
     }
