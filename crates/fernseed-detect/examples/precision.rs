@@ -41,8 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let photo = image::open(&path)?.to_rgb8();
         let (width, height) = photo.dimensions();
         let row_bytes = width as usize * 3;
-        let plane =
-            Plane::packed(photo.into_raw(), row_bytes, height as usize);
+        let plane = Plane::packed(photo.into_raw(), row_bytes, height as usize);
         let picture = Picture::new(Size::new(width, height), PixelFormat::Rgb8, vec![plane])?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut runs = vec![("full", &best, look), ("fast", &best, look.fast())];

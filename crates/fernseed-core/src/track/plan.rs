@@ -1,20 +1,20 @@
-//! From tracks to redactions: margins for motion and shape, few keyframes.
+//! From tracks to redactions: what shows somebody, margins, few keyframes.
+
+mod extent;
 
 use super::{Stray, Track};
 use crate::geometry::{Rect, Size};
 use crate::plan::{Action, DecidedBy, Decision, Evidence, Keyframe, Redaction};
 use crate::policy::Policy;
+use extent::{beyond_border, extents};
 use std::collections::BTreeMap;
 
-/// Frames to either side whose boxes are covered too: encoders and shutters
-/// smear a moving face over its neighbours.
-const SMEAR_FRAMES: usize = 2;
-/// Beyond the next frame only what moves is smeared: by more than this share
-/// of its side.
-const SMEAR_MOTION: f32 = 0.1;
-/// Margins of a tracked subject, as a share of those in a single picture: a
-/// box that neighbouring frames agree on is surer than a lone one.
-const TRACKED_MARGIN: f32 = 0.5;
+/// Margins of a tracked subject, as shares of those in a single picture: a box
+/// that neighbouring frames agree on in place and in size ([`extents`]) is
+/// surer than a lone one. They are shares of the side, for small ones too.
+const TRACKED_GROWTH: f32 = 0.35;
+/// See [`TRACKED_GROWTH`].
+const TRACKED_PAD: f32 = 0.125;
 /// Keyframes are dropped while interpolation stays this close, in pixels;
 /// the covered box is padded by as much.
 const KEYFRAME_TOLERANCE: f32 = 0.75;
@@ -81,8 +81,8 @@ impl Planner {
     #[must_use]
     pub fn new(policy: &Policy, size: Size) -> Self {
         let margins = Policy {
-            grow: 1.0 + TRACKED_MARGIN * (policy.grow - 1.0),
-            pad: TRACKED_MARGIN * policy.pad,
+            grow: 1.0 + TRACKED_GROWTH * (policy.grow - 1.0),
+            pad: TRACKED_PAD * policy.pad,
             ..policy.clone()
         };
         Self { margins, size, planned: Vec::new(), strays: Vec::new(), tracks: 0 }
@@ -107,8 +107,10 @@ impl Planner {
         };
         let mut piece: Vec<Keyframe> = Vec::new();
         let mut pieces = Vec::new();
-        for (i, point) in track.points.iter().enumerate() {
-            let rect = covered_rect(smeared(track, i), &self.margins).padded(KEYFRAME_TOLERANCE);
+        for (point, extent) in track.points.iter().zip(extents(&track.points)) {
+            let rect = extent.scaled(self.margins.grow);
+            let rect = rect.padded(self.margins.pad + KEYFRAME_TOLERANCE);
+            let rect = beyond_border(rect, self.size);
             if rect.intersection(self.size.rect()).is_proper() {
                 piece.push(Keyframe { frame: point.frame, rect });
             } else if !piece.is_empty() {
@@ -156,21 +158,6 @@ impl Planner {
             stray.seen.covered_by(cover.scaled(self.margins.grow.max(1.0).recip())) > 0.5
         })
     }
-}
-
-/// The box at point `i` together with those of its neighbours.
-fn smeared(track: &Track, i: usize) -> Rect {
-    let from = i.saturating_sub(SMEAR_FRAMES);
-    let to = (i + SMEAR_FRAMES + 1).min(track.points.len());
-    let own = track.points[i].rect;
-    let moved = |other: Rect| {
-        let ((x0, y0), (x1, y1)) = (own.centre(), other.centre());
-        (x0 - x1).hypot(y0 - y1) > SMEAR_MOTION * own.area().sqrt()
-    };
-    (from..to)
-        .map(|j| (j, track.points[j].rect))
-        .filter(|(j, rect)| j.abs_diff(i) <= 1 || moved(*rect))
-        .fold(own, |all, (_, rect)| all.union(rect))
 }
 
 /// Drops keyframes that linear interpolation gives back within tolerance. What

@@ -175,8 +175,7 @@ fn render_all(
                 } else {
                     let masks = masks(hidden.hidden_at(number));
                     // What nothing is drawn on goes as it was decoded.
-                    let picture =
-                        if masks.is_empty() { picture } else { original.own(picture) };
+                    let picture = if masks.is_empty() { picture } else { original.own(picture) };
                     renderer.render(picture, &masks)
                 };
                 if !belt.put(Piece::Frame(redacted, frame.pts, frame.duration)) {
