@@ -78,8 +78,9 @@ impl YuvColour {
     }
 }
 
-/// One plane of 8-bit samples; rows are `stride` bytes apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One plane of 8-bit samples; rows are `stride` bytes apart. Planes are equal
+/// if their samples are.
+#[derive(Clone, Debug)]
 pub struct Plane {
     /// `stride * rows` bytes; the last row may lack what follows its samples.
     pub data: Samples,
@@ -117,6 +118,15 @@ impl Plane {
         self.data.get_mut(start..start + len).unwrap_or(&mut [])
     }
 }
+
+impl PartialEq for Plane {
+    fn eq(&self, other: &Self) -> bool {
+        (self.row_bytes, self.rows) == (other.row_bytes, other.rows)
+            && (0..self.rows).all(|y| self.row(y) == other.row(y))
+    }
+}
+
+impl Eq for Plane {}
 
 /// A decoded picture, upright, in display space.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -251,6 +261,15 @@ mod tests {
         assert!(
             Picture::new(Size::new(0, 3), PixelFormat::Rgb8, vec![Plane::filled(0, 3, 0)]).is_err()
         );
+    }
+
+    #[test]
+    fn planes_are_equal_if_their_samples_are() {
+        let plane = Plane::packed(vec![1, 2, 3, 4], 2, 2);
+        let padded = Plane { data: vec![1, 2, 9, 3, 4].into(), stride: 3, row_bytes: 2, rows: 2 };
+        assert_eq!(plane, padded);
+        assert_ne!(plane, Plane::packed(vec![1, 2, 3, 4], 4, 1));
+        assert_ne!(plane, Plane::packed(vec![1, 2, 3, 5], 2, 2));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod damage;
 mod formats;
 mod hdr;
+mod lending;
 mod memory;
 mod references;
 mod sound;
