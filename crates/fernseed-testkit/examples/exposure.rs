@@ -28,6 +28,10 @@ struct Options {
     /// Looks at the pixels of DIR/NAME.*; repeatable.
     #[arg(long, value_name = "TOOL=DIR", value_parser = tool_and_folder)]
     outputs: Vec<(String, PathBuf)>,
+    /// Colour of the covers in outputs. With one that clips do not have, the
+    /// area is exact; black cannot be told from what was dark before.
+    #[arg(long, value_name = "RRGGBB", default_value = "000000", value_parser = colour)]
+    fill: Colour,
     /// Only clips of this half: develop, judge or real.
     #[arg(long)]
     half: Option<String>,
@@ -49,6 +53,15 @@ struct Options {
     /// must come last.
     #[arg(long, value_name = "FERNSEED [ARG]", num_args = 1.., allow_hyphen_values = true)]
     scan: Vec<String>,
+}
+
+/// Red, green, blue.
+type Colour = [u8; 3];
+
+fn colour(value: &str) -> Result<Colour, String> {
+    let number = u32::from_str_radix(value, 16).ok().filter(|_| value.len() == 6);
+    let [_, rgb @ ..] = number.ok_or("want RRGGBB")?.to_be_bytes();
+    Ok(rgb)
 }
 
 fn tool_and_folder(value: &str) -> Result<(String, PathBuf), String> {
@@ -130,7 +143,7 @@ fn by_pixels(options: &Options, folder: &Path, truths: &[Truth]) -> Fallible<Vec
     for truth in truths {
         let Some(output) = output_of(folder, truth)? else { continue };
         let source = options.clips.join(&truth.clip);
-        let mut cover = PixelCover::open(&source, &output, truth.size, [0, 0, 0])?;
+        let mut cover = PixelCover::open(&source, &output, truth.size, options.fill)?;
         clips.push(measure(truth, &mut cover)?);
         told(&clips);
     }
