@@ -19,7 +19,7 @@ pub(crate) const CONTROL_FD: i32 = FIRST_FILE_FD + MAX_FILES as i32;
 pub struct WorkerLimits {
     /// `RLIMIT_AS`: bytes of address space, *including* what the zygote has
     /// already mapped (libraries, packed weights). Every thread reserves a
-    /// stack (8 MiB) and may reserve a 64 MiB malloc arena from it.
+    /// stack (8 MiB) from it; all have one heap.
     pub address_space: u64,
     /// `RLIMIT_CPU`: seconds of processor time over all threads; the kernel
     /// kills with SIGKILL. `None` leaves it unbounded.
