@@ -9,11 +9,11 @@ use crate::policy::Policy;
 use extent::{beyond_border, extents};
 use std::collections::BTreeMap;
 
-/// Margins of a tracked subject, as shares of those in a single picture: a box
-/// that neighbouring frames agree on in place and in size ([`extents`]) is
-/// surer than a lone one. They are shares of the side, for small ones too.
+/// Growth of a tracked subject's box, as a share of that in a single picture: a
+/// box that neighbouring frames agree on in place and in size ([`extents`]) is
+/// surer than a lone one. It does not slow down for large ones.
 const TRACKED_GROWTH: f32 = 0.35;
-/// See [`TRACKED_GROWTH`].
+/// The same of the pixels around it, most of which small faces do not need.
 const TRACKED_PAD: f32 = 0.125;
 /// Keyframes are dropped while interpolation stays this close, in pixels;
 /// the covered box is padded by as much.

@@ -212,8 +212,10 @@ impl Encoder {
         key: bool,
     ) -> Result<Option<Picture>, AvError> {
         let kind = if key { av::AVPictureType::I } else { av::AVPictureType::NONE };
-        if self.is_whole(picture.planes()) {
-            return self.lend(picture, pts, kind);
+        let picture = Arc::new(picture);
+        if let Some(planes) = self.whole(picture.planes()) {
+            self.lend(&picture, planes, pts, kind)?;
+            return Ok(Arc::try_unwrap(picture).ok());
         }
         self.copy(picture.planes())?;
         let f = self.frame.as_ptr();
@@ -224,7 +226,7 @@ impl Encoder {
             (*f).pict_type = kind;
             check(av::avcodec_send_frame(self.context.as_ptr(), f))?;
         }
-        Ok(Some(picture))
+        Ok(Arc::try_unwrap(picture).ok())
     }
 
     /// Width and height of plane `index` of the coded size.
@@ -235,24 +237,30 @@ impl Encoder {
         ((c.width as usize).div_ceil(1 << shift), (c.height as usize).div_ceil(1 << shift))
     }
 
-    /// True if planes have the coded size.
-    fn is_whole(&self, planes: &[Plane]) -> bool {
-        planes.len() == 3
-            && planes.iter().enumerate().all(|(i, plane)| {
-                (plane.row_bytes, plane.rows) == self.plane_size(i)
-                    && i32::try_from(plane.stride).is_ok()
-                    && plane.data.len() >= plane.stride * (plane.rows - 1) + plane.row_bytes
-            })
+    /// The samples of planes that have the coded size, and the distance of their
+    /// rows; `None` if they have another.
+    fn whole<'p>(&self, planes: &'p [Plane]) -> Option<[(&'p [u8], i32); 3]> {
+        let [a, b, c] = planes else { return None };
+        let plane = |i: usize, plane: &'p Plane| {
+            // Taken once: lent memory need not answer twice alike.
+            let samples: &'p [u8] = &plane.data;
+            let stride = i32::try_from(plane.stride).ok()?;
+            let whole = (plane.row_bytes, plane.rows) == self.plane_size(i)
+                && samples.len() >= plane.stride * plane.rows.checked_sub(1)? + plane.row_bytes;
+            whole.then_some((samples, stride))
+        };
+        Some([plane(0, a)?, plane(1, b)?, plane(2, c)?])
     }
 
-    /// Gives the encoder a picture of the coded size where it lies.
+    /// Gives the encoder a picture of the coded size where it lies; `planes` are
+    /// those of [`Self::whole`].
     fn lend(
         &mut self,
-        picture: Picture,
+        picture: &Arc<Picture>,
+        planes: [(&[u8], i32); 3],
         pts: i64,
         kind: av::AVPictureType,
-    ) -> Result<Option<Picture>, AvError> {
-        let picture = Arc::new(picture);
+    ) -> Result<(), AvError> {
         let f = self.lent.as_ptr();
         // SAFETY: the frame is empty. Its planes are those of the picture, have
         // the coded size (checked by the caller), and are only read: the buffer
@@ -260,13 +268,13 @@ impl Encoder {
         // it back when the last of its own goes, so that an encoder which keeps
         // the frame keeps the picture. `data` of the buffer is never freed.
         unsafe {
-            for (i, plane) in picture.planes().iter().enumerate() {
-                (*f).data[i] = plane.data.as_ptr().cast_mut();
-                (*f).linesize[i] = plane.stride as i32;
+            for (i, (samples, stride)) in planes.into_iter().enumerate() {
+                (*f).data[i] = samples.as_ptr().cast_mut();
+                (*f).linesize[i] = stride;
             }
-            let held = Arc::into_raw(Arc::clone(&picture)).cast_mut().cast::<c_void>();
+            let held = Arc::into_raw(Arc::clone(picture)).cast_mut().cast::<c_void>();
             let flags = av::AV_BUFFER_FLAG_READONLY;
-            let size = picture.planes()[0].data.len();
+            let size = planes[0].0.len();
             (*f).buf[0] = av::av_buffer_create((*f).data[0], size, Some(let_go), held, flags);
             if (*f).buf[0].is_null() {
                 let_go(held, ptr::null_mut());
@@ -282,9 +290,8 @@ impl Encoder {
             (*f).pict_type = kind;
             let sent = check(av::avcodec_send_frame(self.context.as_ptr(), f));
             av::av_frame_unref(f);
-            sent?;
+            sent.map(drop)
         }
-        Ok(Arc::try_unwrap(picture).ok())
     }
 
     /// Copies planes into the frame, continued to the coded size.
