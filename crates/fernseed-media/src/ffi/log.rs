@@ -3,10 +3,15 @@
 //! libav writes its most useful words ("moov atom not found") only to its
 //! log. The sink keeps the last error line, cut and sanitised, and counts
 //! error lines; it never prints.
+//!
+//! That a decoder had to invent parts of a picture is an error here, though
+//! the library says so only by the way. Its other sign of it, a flag at the
+//! picture, is not to be relied upon with several threads: a picture may be
+//! handed out by one thread before another, which decodes it, sets the flag.
 
 use ffmpeg_sys_the_third as av;
 use std::cell::Cell;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,6 +40,10 @@ pub(crate) fn take_last_error() -> Option<String> {
 
 /// What the library says of a decoder that it may not open.
 const REFUSED: &str = "not on whitelist";
+
+/// How the library begins to say, as mere information, that parts of a picture
+/// were not in the stream and are invented.
+const CONCEALING: &[u8] = b"concealing ";
 
 /// Does something for which the library may not open some decoders, on purpose:
 /// that it says so is neither kept nor counted meanwhile. All else is.
@@ -66,7 +75,14 @@ unsafe extern "C" fn sink(
     arguments: *mut av::__va_list_tag,
 ) {
     if level > av::AV_LOG_ERROR {
-        return;
+        // SAFETY: the library's format strings are literals that end with a
+        // zero; null is excluded.
+        let says = level <= av::AV_LOG_INFO
+            && !format.is_null()
+            && unsafe { CStr::from_ptr(format) }.to_bytes().starts_with(CONCEALING);
+        if !says {
+            return;
+        }
     }
     let mut line = [0_u8; LINE];
     let mut prefix: c_int = 0;

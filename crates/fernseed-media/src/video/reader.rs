@@ -37,7 +37,9 @@ const MAX_CORRUPT: usize = 1_024;
 pub struct ReadReport {
     /// Frames delivered.
     pub frames: u64,
-    /// Delivered frames that were marked damaged.
+    /// Delivered frames that were marked damaged. With several decoder threads
+    /// the marks may come too late: [`Self::decoder_messages`] is the number
+    /// that does not depend on them.
     pub damaged: u64,
     /// Frames delivered as times only, without having been decoded.
     pub skipped_frames: u64,
@@ -51,7 +53,8 @@ pub struct ReadReport {
     pub invented_times: u64,
     /// Packets of the sound that could not be decoded.
     pub skipped_sound: u64,
-    /// Error lines the decoders wrote (a sign of damage that was concealed).
+    /// Lines the decoders wrote about errors and about pictures of which they
+    /// had to invent parts.
     pub decoder_messages: u64,
     /// True if the file ends before it should.
     pub truncated: bool,

@@ -37,6 +37,47 @@ fn flipped_bytes_are_reported() {
     assert!(report.damaged + report.skipped_packets > 0, "{report:#?}");
 }
 
+/// How many frames are marked is chance with several threads; what the decoder
+/// says is not.
+#[test]
+fn several_threads_notice_the_same_damage_as_one() {
+    let Some(bench) = Bench::of_damage() else { return };
+    let encoder = "-c:v libx264 -preset veryfast -threads 1 -g 10 -bf 3 -an -movflags faststart";
+    let data = clip(&bench, "in.mp4", encoder);
+    let path = bench.path("damaged.mp4");
+    let (places, tries) = (24, 4);
+    let mut harmed = 0;
+    for place in 0..places {
+        let mut broken = data.clone();
+        let start = data.len() * (30 + place * 65 / places) / 100;
+        for byte in broken.iter_mut().skip(start).step_by(97).take(40) {
+            *byte ^= 0xA5;
+        }
+        std::fs::write(&path, &broken).unwrap();
+        let met = |threads| {
+            let options = OpenOptions { threads, ..OpenOptions::default() };
+            let mut reader = VideoReader::open(File::open(&path).unwrap(), &options).unwrap();
+            while let Some(unit) = reader.next().unwrap() {
+                if let Unit::Frame(frame) = unit {
+                    reader.recycle(frame.picture);
+                }
+            }
+            reader.report()
+        };
+        let alone = met(1);
+        if alone.damaged == 0 {
+            continue;
+        }
+        harmed += 1;
+        for _ in 0..tries {
+            let together = met(2);
+            assert_eq!(together.decoder_messages, alone.decoder_messages, "at {start}");
+            assert!(together.decoder_messages > 0, "at {start}: {together:#?}");
+        }
+    }
+    assert!(harmed >= places / 2, "{harmed} of {places} harmed");
+}
+
 #[test]
 fn a_cut_off_file_gives_what_is_there_and_says_so() {
     let Some(bench) = Bench::of_damage() else { return };
