@@ -67,8 +67,8 @@ impl Backend {
     }
 
     /// The fastest backend this processor can run; never AVX-512 if built with
-    /// the feature `no-avx512`, which is there to measure what processors
-    /// without it take.
+    /// the feature `no-avx512`, which is there, like `no-vnni`, to measure what
+    /// processors without it take.
     #[must_use]
     pub fn best() -> Self {
         let wanted = |backend: &Self| !(cfg!(feature = "no-avx512") && *backend == Self::Avx512);
@@ -85,18 +85,29 @@ impl Backend {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kernels {
     backend: Backend,
-    /// True if the processor also has AVX-512 VNNI.
+    /// True if the processor has the backend's VNNI instructions, too, which
+    /// add four products of bytes at once.
     vnni: bool,
 }
 
 impl Kernels {
     /// The kernels of `backend`; `None` if this processor cannot run them.
     pub(crate) fn new(backend: Backend) -> Option<Self> {
-        #[cfg(target_arch = "x86_64")]
-        let vnni = is_x86_feature_detected!("avx512vnni");
-        #[cfg(not(target_arch = "x86_64"))]
-        let vnni = false;
+        let vnni = match backend {
+            _ if cfg!(feature = "no-vnni") => false,
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512 => is_x86_feature_detected!("avx512vnni"),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2 => is_x86_feature_detected!("avxvnni"),
+            _ => false,
+        };
         backend.is_supported().then_some(Self { backend, vnni })
+    }
+
+    /// These kernels as on a processor that has no VNNI instructions.
+    #[cfg(test)]
+    pub(crate) fn without_vnni(self) -> Self {
+        Self { vnni: false, ..self }
     }
 
     /// True if 8-bit kernels are faster than those in floats. The portable
@@ -108,11 +119,7 @@ impl Kernels {
     /// True if 8-bit products are added in pairs in 16 bits: without VNNI.
     /// Weights must then be chosen so that no pair leaves those.
     pub(crate) fn adds_pairs(self) -> bool {
-        match self.backend {
-            Backend::Portable => false,
-            Backend::Avx512 => !self.vnni,
-            Backend::Avx2 => true,
-        }
+        self.backend != Backend::Portable && !self.vnni
     }
 
     pub(crate) fn backend(self) -> Backend {
@@ -378,22 +385,24 @@ mod run {
     macro_rules! kernel {
         ($kernel:ident $arguments:tt = [$($body:tt)+] for floats) => {
             kernel!($kernel $arguments = [$($body)+::<__m512>], [$($body)+::<__m512>],
-                [$($body)+::<__m256>], [$($body)+::<Portable>]);
+                [$($body)+::<__m256>], [$($body)+::<__m256>], [$($body)+::<Portable>]);
         };
         ($kernel:ident $arguments:tt = [$($body:tt)+] for bytes) => {
             kernel!($kernel $arguments = [$($body)+::<Bytes512<true>>],
-                [$($body)+::<Bytes512<false>>], [$($body)+::<Bytes256>],
-                [$($body)+::<PortableBytes>]);
+                [$($body)+::<Bytes512<false>>], [$($body)+::<Bytes256<true>>],
+                [$($body)+::<Bytes256<false>>], [$($body)+::<PortableBytes>]);
         };
         ($kernel:ident $arguments:tt = [$($body:tt)+] for all) => {
-            kernel!($kernel $arguments = [$($body)+], [$($body)+], [$($body)+], [$($body)+]);
+            kernel!($kernel $arguments = [$($body)+], [$($body)+], [$($body)+], [$($body)+],
+                [$($body)+]);
         };
-        ($kernel:ident ($($name:ident: $type:ty),*) = $vnni:tt, $avx512:tt, $avx2:tt,
-         [$($portable:tt)+]) => {
+        ($kernel:ident ($($name:ident: $type:ty),*) = $avx512_vnni:tt, $avx512:tt,
+         $avx2_vnni:tt, $avx2:tt, [$($portable:tt)+]) => {
             pub(super) unsafe fn $kernel(kernels: Kernels, $($name: $type),*) {
-                compiled!(vnni: "avx512f,avx512bw,avx512vl,avx512vnni",
-                    $vnni ($($name: $type),*));
+                compiled!(avx512_vnni: "avx512f,avx512bw,avx512vl,avx512vnni",
+                    $avx512_vnni ($($name: $type),*));
                 compiled!(avx512: "avx512f,avx512bw,avx512vl", $avx512 ($($name: $type),*));
+                compiled!(avx2_vnni: "avx2,fma,avxvnni", $avx2_vnni ($($name: $type),*));
                 compiled!(avx2: "avx2,fma", $avx2 ($($name: $type),*));
                 // SAFETY: passed on; `kernels` shows that the processor has
                 // the instructions.
@@ -401,9 +410,11 @@ mod run {
                 unsafe {
                     match kernels.backend {
                         #[cfg(target_arch = "x86_64")]
-                        Backend::Avx512 if kernels.vnni => vnni($($name),*),
+                        Backend::Avx512 if kernels.vnni => avx512_vnni($($name),*),
                         #[cfg(target_arch = "x86_64")]
                         Backend::Avx512 => avx512($($name),*),
+                        #[cfg(target_arch = "x86_64")]
+                        Backend::Avx2 if kernels.vnni => avx2_vnni($($name),*),
                         #[cfg(target_arch = "x86_64")]
                         Backend::Avx2 => avx2($($name),*),
                         _ => $($portable)+($($name),*),
@@ -430,7 +441,7 @@ mod run {
         = [pixels::weigh] for all);
     #[cfg(target_arch = "x86_64")]
     kernel!(squeeze(quads: &Quads, sums: &[Sum], out: &mut [u8])
-        = [squeeze::wide], [squeeze::wide], [squeeze::wide], [squeeze::narrow]);
+        = [squeeze::wide], [squeeze::wide], [squeeze::wide], [squeeze::wide], [squeeze::narrow]);
     #[cfg(not(target_arch = "x86_64"))]
     kernel!(squeeze(quads: &Quads, sums: &[Sum], out: &mut [u8]) = [squeeze::narrow] for all);
     kernel!(spread(by: &ColourMatrix, blue: &[u8], red: &[u8], out: &mut ChromaRow)

@@ -250,9 +250,9 @@ mod x86 {
     use super::ByteVector;
     use std::arch::x86_64::*;
 
-    /// A register of AVX2.
+    /// A register of AVX2, with or without the instructions of AVX-VNNI.
     #[derive(Clone, Copy)]
-    pub(in super::super) struct Bytes256(__m256i);
+    pub(in super::super) struct Bytes256<const VNNI: bool>(__m256i);
 
     /// A register of AVX-512, with or without the VNNI instructions.
     #[derive(Clone, Copy)]
@@ -274,8 +274,20 @@ mod x86 {
         ($floats:ident, $zero:ident, $load:ident, $splat:ident, $low_bytes:ident,
          $high_bytes:ident, $low_pairs:ident, $high_pairs:ident, $to_floats:ident,
          $pack_sums:ident, $pack_words:ident, $shift:ident, $times:ident,
-         $plus:ident) => {
+         $plus:ident, $dot:ident, $pairs:ident, $widen:ident, $ones:ident, $add:ident) => {
             type Floats = $floats;
+
+            #[inline(always)]
+            unsafe fn dot(self, unsigned: Self, signed: Self) -> Self {
+                // SAFETY: the caller vouches for the instructions.
+                unsafe {
+                    if VNNI {
+                        return Self($dot(self.0, unsigned.0, signed.0));
+                    }
+                    let quads = $widen($pairs(unsigned.0, signed.0), $ones(1));
+                    Self($add(self.0, quads))
+                }
+            }
 
             #[inline(always)]
             unsafe fn zero() -> Self {
@@ -318,7 +330,7 @@ mod x86 {
     }
 
     // SAFETY: the unaligned loads and stores touch what the trait says.
-    unsafe impl ByteVector for Bytes256 {
+    unsafe impl<const VNNI: bool> ByteVector for Bytes256<VNNI> {
         alike!(
             __m256,
             _mm256_setzero_si256,
@@ -333,17 +345,13 @@ mod x86 {
             _mm256_packus_epi16,
             _mm256_srav_epi32,
             _mm256_mulhrs_epi16,
-            _mm256_adds_epi16
+            _mm256_adds_epi16,
+            _mm256_dpbusd_avx_epi32,
+            _mm256_maddubs_epi16,
+            _mm256_madd_epi16,
+            _mm256_set1_epi16,
+            _mm256_add_epi32
         );
-        #[inline(always)]
-        unsafe fn dot(self, unsigned: Self, signed: Self) -> Self {
-            // SAFETY: the caller vouches for the instructions.
-            unsafe {
-                let pairs = _mm256_maddubs_epi16(unsigned.0, signed.0);
-                let quads = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-                Self(_mm256_add_epi32(self.0, quads))
-            }
-        }
         #[inline(always)]
         unsafe fn store(self, to: *mut u8, sums: usize) {
             // SAFETY: the caller vouches for the instructions and for the
@@ -397,20 +405,13 @@ mod x86 {
             _mm512_packus_epi16,
             _mm512_srav_epi32,
             _mm512_mulhrs_epi16,
-            _mm512_adds_epi16
+            _mm512_adds_epi16,
+            _mm512_dpbusd_epi32,
+            _mm512_maddubs_epi16,
+            _mm512_madd_epi16,
+            _mm512_set1_epi16,
+            _mm512_add_epi32
         );
-        #[inline(always)]
-        unsafe fn dot(self, unsigned: Self, signed: Self) -> Self {
-            // SAFETY: the caller vouches for the instructions.
-            unsafe {
-                if VNNI {
-                    return Self(_mm512_dpbusd_epi32(self.0, unsigned.0, signed.0));
-                }
-                let pairs = _mm512_maddubs_epi16(unsigned.0, signed.0);
-                let quads = _mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
-                Self(_mm512_add_epi32(self.0, quads))
-            }
-        }
         #[inline(always)]
         unsafe fn store(self, to: *mut u8, sums: usize) {
             // SAFETY: the caller vouches for the instructions and for the
