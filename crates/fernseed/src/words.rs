@@ -126,9 +126,11 @@ pub fn not_protected(kind: MediaKind, voices_kept: bool) -> Vec<String> {
     };
     out.push(body.to_owned());
     out.push(
-        "Place and time: signs, buildings, number plates and screens in the picture are still there."
+        "What can be read: names, numbers and badges on clothes, papers and screens, signs and \
+         number plates."
             .to_owned(),
     );
+    out.push("Place and time: buildings, landscape, weather and light are still there.".to_owned());
     out.push(
         "The camera: its sensor leaves a trace in every picture that is not removed.".to_owned(),
     );
