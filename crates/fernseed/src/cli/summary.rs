@@ -100,7 +100,11 @@ pub(crate) fn finding_lines(report: &FileReport, verbose: bool) -> Vec<String> {
             }
             _ => String::new(),
         };
-        out.push(format!("  {mark}{at}: {}", finding.message));
+        let line = format!("  {mark}{at}: {}", finding.message);
+        // The same of two people at once says nothing new.
+        if out.last() != Some(&line) {
+            out.push(line);
+        }
     }
     out
 }

@@ -217,21 +217,16 @@ fn findings(work: &Work<'_>, shown: &Shown, plan: &Plan) -> Vec<Finding> {
         ));
     }
     for span in &plan.blanked {
-        out.push(
-            Finding::new(
-                FindingCode::DamagedFrames,
-                Severity::Doubt,
-                format!(
-                    "Frames {} to {} are damaged and were filled whole.",
-                    span.first, span.last
-                ),
-            )
-            .at(Place {
-                first_frame: Some(span.first),
-                last_frame: Some(span.last),
-                ..Place::default()
-            }),
-        );
+        let message = if span.first == span.last {
+            format!("Frame {} is damaged and was filled whole.", span.first)
+        } else {
+            format!("Frames {} to {} are damaged and were filled whole.", span.first, span.last)
+        };
+        out.push(Finding::new(FindingCode::DamagedFrames, Severity::Doubt, message).at(Place {
+            first_frame: Some(span.first),
+            last_frame: Some(span.last),
+            ..Place::default()
+        }));
     }
     out
 }
