@@ -203,7 +203,18 @@ impl Worker {
     /// The socket closed: the reason, once the process is certainly dead.
     fn died(&mut self) -> SandboxError {
         let soon = (Instant::now() + TEARDOWN).min(self.ends);
-        let status = self.status_until(soon).ok().or_else(|| self.stop());
+        let status = self.status_until(soon).ok().or_else(|| {
+            let out_of_time = Instant::now() >= self.ends;
+            match self.stop() {
+                // By us, before the zygote's clock.
+                Some(WorkerStatus::Signaled { signal })
+                    if out_of_time && signal == Signal::KILL.as_raw() =>
+                {
+                    Some(WorkerStatus::WallClock)
+                }
+                status => status,
+            }
+        });
         match status {
             Some(WorkerStatus::WallClock) => SandboxError::WallClock { limit: self.wall },
             status => SandboxError::WorkerDied { status },
