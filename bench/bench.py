@@ -34,6 +34,9 @@ def options():
     parser.add_argument("--quality", type=int, default=80, help="80 is x264 CRF 20")
     parser.add_argument("--crf", type=int, default=20)
     parser.add_argument("--preset", default="veryfast")
+    parser.add_argument("--no-avx512", action="store_true",
+                        help="keep the plain transcode's x264 from AVX-512, for a fernseed built with "
+                             "--features no-avx512,no-vnni")
     parser.add_argument("--no-speed", action="store_true", help="leave out the timing")
     parser.add_argument("--no-deface-timing", action="store_true", help="time without deface, which takes minutes")
     parser.add_argument("--no-packages", action="store_true", help="do not time the three clips from packages")

@@ -153,10 +153,11 @@ pub(super) fn video_encoder(
 /// memory there that nothing has written, so that the bytes of a file depend
 /// on what the process has held before: a thing no redacted file may do
 /// (seen in x264 164; shown by `MALLOC_PERTURB_`). Processors without
-/// AVX-512 choose for themselves.
+/// AVX-512 choose for themselves. With the feature `no-avx512` it is kept from
+/// it at all widths.
 fn instructions(coded: Size) -> &'static str {
     #[cfg(any(target_arch = "x86_64", target_arch = "x86"))]
-    if !coded.width.div_ceil(16).is_multiple_of(8)
+    if (cfg!(feature = "no-avx512") || !coded.width.div_ceil(16).is_multiple_of(8))
         && std::arch::is_x86_feature_detected!("avx512f")
         && std::arch::is_x86_feature_detected!("avx2")
         && std::arch::is_x86_feature_detected!("fma")
