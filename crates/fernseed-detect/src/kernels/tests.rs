@@ -28,12 +28,13 @@ impl Noise {
 
 /// Those of this processor, with and without VNNI.
 fn backends() -> Vec<Kernels> {
-    let mut all: Vec<Kernels> = Backend::ALL.into_iter().filter_map(Kernels::new).collect();
-    let mut older: Vec<Kernels> = all.iter().map(|kernels| kernels.without_vnni()).collect();
-    older.retain(|kernels| kernels.adds_pairs());
-    all.retain(|kernels| !kernels.adds_pairs());
-    all.append(&mut older);
-    all
+    let all = Backend::ALL.into_iter().filter_map(Kernels::new);
+    all.flat_map(|kernels| {
+        let older = kernels.without_vnni();
+        let differs = older.adds_pairs() != kernels.adds_pairs();
+        std::iter::once(kernels).chain(differs.then_some(older))
+    })
+    .collect()
 }
 
 /// A byte as the kernels round it; how the scaling is ordered may make one
@@ -224,7 +225,7 @@ fn nothing_saturates_on_the_way() {
             let meant = sign * 0.5 * 255.0 * depth as f32;
             for ((float, sum), scale) in floats.iter().zip(sums).zip(&weights.scale) {
                 assert!((float / (sum * scale) - 1.0).abs() < 1e-5, "{kernels:?} {depth}");
-                assert!((float / meant - 1.0).abs() < 0.02, "{kernels:?} {depth}: {float}");
+                assert!((float / meant - 1.0).abs() < 0.01, "{kernels:?} {depth}: {float}");
             }
         }
     }

@@ -4,8 +4,8 @@
 //! log. The sink keeps the last error line, cut and sanitised, and counts
 //! error lines; it never prints.
 //!
-//! That a decoder had to invent parts of a picture is an error here, though
-//! the library says so only by the way. Its other sign of it, a flag at the
+//! That a decoder had to invent parts of a picture counts as an error line,
+//! though the library says so only by the way. Its other sign of it, a flag at the
 //! picture, is not to be relied upon with several threads: a picture may be
 //! handed out by one thread before another, which decodes it, sets the flag.
 
@@ -26,8 +26,8 @@ thread_local! {
 static LAST: Mutex<String> = Mutex::new(String::new());
 static ERRORS: AtomicU64 = AtomicU64::new(0);
 
-/// Number of error lines since the program began; one counter for all
-/// readers and writers of this process.
+/// Number of error lines, and of pictures with invented parts, since the program
+/// began; one counter for all readers and writers of this process.
 pub(crate) fn error_count() -> u64 {
     ERRORS.load(Ordering::Relaxed)
 }
@@ -80,9 +80,9 @@ unsafe extern "C" fn sink(
         let says = level <= av::AV_LOG_INFO
             && !format.is_null()
             && unsafe { CStr::from_ptr(format) }.to_bytes().starts_with(CONCEALING);
-        if !says {
-            return;
-        }
+        // Counted only: as the last words of a failure it would be no help.
+        ERRORS.fetch_add(u64::from(says), Ordering::Relaxed);
+        return;
     }
     let mut line = [0_u8; LINE];
     let mut prefix: c_int = 0;

@@ -1,6 +1,6 @@
 //! Broken files: nothing passes silently, nothing panics.
 
-use super::support::{Bench, assert_clean};
+use super::support::{Bench, assert_clean, flipped};
 use fernseed_media::video::{Container, MediaError, OpenOptions, Unit, VideoReader};
 use std::fs::File;
 
@@ -17,13 +17,9 @@ fn flipped_bytes_are_reported() {
     let Some(bench) = Bench::of_damage() else { return };
     // Some bytes can be flipped without any harm, so that they are the same
     // ones every time.
-    let mut data = clip(&bench, "in.mp4", "-c:v libx264 -threads 1 -g 25 -bf 2 -an");
-    let middle = data.len() / 2;
-    for i in 0..40 {
-        data[middle + i * 97] ^= 0xA5;
-    }
+    let data = clip(&bench, "in.mp4", "-c:v libx264 -threads 1 -g 25 -bf 2 -an");
     let path = bench.path("damaged.mp4");
-    std::fs::write(&path, &data).unwrap();
+    std::fs::write(&path, flipped(&data, data.len() / 2)).unwrap();
     // FFmpeg 5.1 marks a frame when it is output, which with several threads may
     // be before another one meets the damage; then only a note tells of it, and
     // who wants to be sure reads once more with one thread.
@@ -48,12 +44,8 @@ fn several_threads_notice_the_same_damage_as_one() {
     let (places, tries) = (24, 4);
     let mut harmed = 0;
     for place in 0..places {
-        let mut broken = data.clone();
         let start = data.len() * (30 + place * 65 / places) / 100;
-        for byte in broken.iter_mut().skip(start).step_by(97).take(40) {
-            *byte ^= 0xA5;
-        }
-        std::fs::write(&path, &broken).unwrap();
+        std::fs::write(&path, flipped(&data, start)).unwrap();
         let met = |threads| {
             let options = OpenOptions { threads, ..OpenOptions::default() };
             let mut reader = VideoReader::open(File::open(&path).unwrap(), &options).unwrap();

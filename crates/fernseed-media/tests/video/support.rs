@@ -193,3 +193,12 @@ pub(crate) fn ffmpeg_has(encoder: &str) -> bool {
         Command::new("ffmpeg").args(["-v", "error", "-h", &format!("encoder={encoder}")]).output();
     output.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("Encoder "))
 }
+
+/// The same bytes, but for 40 from `start` on, 97 apart.
+pub(crate) fn flipped(data: &[u8], start: usize) -> Vec<u8> {
+    let mut broken = data.to_vec();
+    for byte in broken.iter_mut().skip(start).step_by(97).take(40) {
+        *byte ^= 0xA5;
+    }
+    broken
+}

@@ -4,7 +4,7 @@ use super::terminal::Terminal;
 use fernseed::host::inputs::Input;
 use fernseed::report::{FileReport, Hidden, Status};
 use fernseed::words;
-use fernseed_core::finding::{FindingCode, Severity};
+use fernseed_core::finding::{Finding, FindingCode, Severity};
 use fernseed_core::geometry::{Rect, Size};
 use fernseed_core::plan::MediaKind;
 use fernseed_core::time::clock;
@@ -85,8 +85,12 @@ fn lines(name: &str, report: &FileReport, verbose: bool) -> Vec<String> {
 
 /// What was noticed, a line each.
 pub(crate) fn finding_lines(report: &FileReport, verbose: bool) -> Vec<String> {
+    lines_of(&report.findings, report.kind, verbose)
+}
+
+fn lines_of(findings: &[Finding], kind: Option<MediaKind>, verbose: bool) -> Vec<String> {
     let mut out = Vec::new();
-    for finding in report.findings.iter().filter(|f| f.code != FindingCode::NothingFound) {
+    for finding in findings.iter().filter(|f| f.code != FindingCode::NothingFound) {
         let mark = match finding.severity {
             Severity::Info if !verbose => continue,
             Severity::Info | Severity::Notice => "note",
@@ -95,7 +99,7 @@ pub(crate) fn finding_lines(report: &FileReport, verbose: bool) -> Vec<String> {
         };
         let at = match (finding.place.seconds, finding.place.first_frame) {
             (Some(seconds), _) => format!(" at {}", clock(seconds)),
-            (None, Some(frame)) if report.kind != Some(MediaKind::Still) => {
+            (None, Some(frame)) if kind != Some(MediaKind::Still) => {
                 format!(" at frame {frame}")
             }
             _ => String::new(),
@@ -198,6 +202,7 @@ pub(crate) fn dropped_line(report: &FileReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fernseed_core::finding::Place;
 
     #[test]
     fn all_ways_of_one_subject_are_one_appearance() {
@@ -221,6 +226,19 @@ mod tests {
         let spans: Vec<_> = seen.iter().map(|a| a.seconds).collect();
         assert_eq!(spans, [(1.0, 4.0), (2.0, 3.0), (0.0, 9.0), (0.0, 9.0)]);
         assert_eq!(seen[0].first_rect.left, 30.0);
+    }
+
+    #[test]
+    fn the_same_of_two_people_is_said_once() {
+        let lost = |seconds, message: &str| {
+            let place = Place { seconds: Some(seconds), ..Place::default() };
+            Finding::new(FindingCode::LostInMotion, Severity::Notice, message.to_owned()).at(place)
+        };
+        let findings =
+            vec![lost(2.0, "lost"), lost(2.0, "lost"), lost(3.0, "lost"), lost(3.0, "new")];
+        let lines = lines_of(&findings, Some(MediaKind::Video), false);
+        let wanted = ["0:00:02.000: lost", "0:00:03.000: lost", "0:00:03.000: new"];
+        assert_eq!(lines, wanted.map(|line| format!("  note at {line}")));
     }
 
     #[test]

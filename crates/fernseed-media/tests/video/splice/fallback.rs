@@ -1,7 +1,7 @@
 //! Everything that must be encoded anew as a whole.
 #![allow(clippy::single_range_in_vec_init, reason = "lists of ranges, some of them short")]
 
-use super::super::support::Bench;
+use super::super::support::{Bench, flipped};
 use super::{CLOSED, SOURCE, splice};
 use fernseed_media::video::OpenOptions;
 use fernseed_media::video::splice::{Fallback, SpliceError, verify};
@@ -109,12 +109,8 @@ fn damage_falls_back_or_shows_what_was_seen() {
     let places = 24;
     let mut noticed = 0;
     for place in 0..places {
-        let mut broken = data.clone();
         let start = data.len() * (30 + place * 65 / places) / 100;
-        for byte in broken.iter_mut().skip(start).step_by(97).take(40) {
-            *byte ^= 0xA5;
-        }
-        std::fs::write(&damaged, &broken).unwrap();
+        std::fs::write(&damaged, flipped(&data, start)).unwrap();
         let hidden = [30..31];
         match splice(&bench, &damaged, &hidden, false) {
             Ok(result) => {
