@@ -94,7 +94,7 @@ impl Default for Policy {
             treatment: Treatment::Solid,
             fill: [0, 0, 0],
             shape: Shape::Ellipse,
-            grow: 1.2,
+            grow: 1.16,
             pad: 6.0,
             threshold: 0.5,
             audio: AudioPolicy::Drop,

@@ -9,6 +9,8 @@ pub struct FaceBox {
     pub rect: Rect,
     /// The network's score, 0 to 1; not calibrated.
     pub score: f32,
+    /// Where the tip of the nose is, in the same pixels, if the network says.
+    pub nose: Option<(f32, f32)>,
 }
 
 /// Boxes kept for merging, best first: bounds the time a hostile picture
@@ -17,7 +19,7 @@ const MAX_CANDIDATES: usize = 6000;
 
 impl FaceBox {
     pub(crate) fn centred(x: f32, y: f32, width: f32, height: f32, score: f32) -> Self {
-        Self { rect: Rect::centred(x, y, width, height), score }
+        Self { rect: Rect::centred(x, y, width, height), score, nose: None }
     }
 }
 

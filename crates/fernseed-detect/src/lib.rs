@@ -44,7 +44,7 @@ pub use yunet::YuNetRanges;
 pub const DEFAULT_THRESHOLD: f32 = 0.5;
 
 /// Sides of the hidden ellipse relative to a detection's box.
-pub const RECOMMENDED_GROW: f32 = 1.2;
+pub const RECOMMENDED_GROW: f32 = 1.16;
 
 /// Pixels of the picture added to every side of the grown box: the networks
 /// place small faces no more exactly than this.

@@ -23,6 +23,8 @@ const DOUBTFUL: f32 = 0.75;
 pub(crate) struct Vote {
     pub(crate) network: Network,
     pub(crate) rect: Rect,
+    /// Where the nose is, if the network says.
+    nose: Option<(f32, f32)>,
     pub(crate) confidence: f32,
     /// The confidence of its network, whatever it is trusted.
     own: f32,
@@ -38,7 +40,8 @@ impl Vote {
     pub(crate) fn new(network: Network, found: FaceBox, look: usize, trust: f32) -> Self {
         let own = calibrate(network, found.score);
         let turn = Orientation::Upright;
-        Self { network, rect: found.rect, confidence: trust * own, own, look, turn }
+        let FaceBox { rect, nose, .. } = found;
+        Self { network, rect, nose, confidence: trust * own, own, look, turn }
     }
 
     /// The same, from a turned picture. In mirrored ones people stand upright.
@@ -123,7 +126,7 @@ fn placed(face: &[Vote]) -> (Rect, Orientation) {
     };
     let whole = |turn: Orientation| {
         let like: Vec<Vote> = face.iter().filter(|v| v.turn == turn).copied().collect();
-        to_the_chin(mean_rect(&like), turn)
+        to_the_chin(before_the_nose(mean_rect(&like), &like, turn), turn)
     };
     let upright = Orientation::Upright;
     let turned = face.iter().filter(|v| v.turn != upright);
@@ -140,6 +143,35 @@ fn placed(face: &[Vote]) -> (Rect, Orientation) {
             (if as_well { rect.union(whole(upright)) } else { rect }, surest.turn)
         }
         _ => (whole(upright), upright),
+    }
+}
+
+/// Makes the box of somebody who looks aside reach as far as the face does before
+/// the nose. Of such a face, the more so behind a mask, networks often box the
+/// head: with the nose further than a third of the width from the middle, one box
+/// in ten leaves out a third of its width there, of others a seventh (panned
+/// photographs). Where the nose is says the surest of the `votes` that tell.
+fn before_the_nose(rect: Rect, votes: &[Vote], turn: Orientation) -> Rect {
+    /// How far the nose may be from the middle of the box, as a share of its
+    /// width, in a face that looks ahead. What is beyond that is added ...
+    const AHEAD: f32 = 0.15;
+    /// ... up to this share.
+    const MOST: f32 = 0.2;
+    let telling = votes.iter().filter_map(|v| Some((v.own, v.rect, v.nose?)));
+    let Some((_, seen, nose)) = telling.max_by(|a, b| a.0.total_cmp(&b.0)) else { return rect };
+    let (x, y) = seen.centre();
+    let missing = |off: f32| (off.abs() - AHEAD).clamp(0.0, MOST).copysign(off);
+    // A point that is not a number moves nothing.
+    let moved = |low: f32, high: f32, by: f32| (low + by.min(0.0), high + by.max(0.0));
+    // A lying face looks up or down the picture.
+    if matches!(turn, Orientation::Rotate90 | Orientation::Rotate270) {
+        let by = missing((nose.1 - y) / seen.height()) * rect.height();
+        let (top, bottom) = moved(rect.top, rect.bottom, by);
+        Rect { top, bottom, ..rect }
+    } else {
+        let by = missing((nose.0 - x) / seen.width()) * rect.width();
+        let (left, right) = moved(rect.left, rect.right, by);
+        Rect { left, right, ..rect }
     }
 }
 
@@ -222,7 +254,7 @@ mod tests {
     use super::*;
 
     fn vote(network: Network, rect: Rect, score: f32, look: usize) -> Vote {
-        Vote::new(network, FaceBox { rect, score }, look, 1.0)
+        Vote::new(network, FaceBox { rect, score, nose: None }, look, 1.0)
     }
 
     #[test]
@@ -264,6 +296,32 @@ mod tests {
         assert!(grown(Orientation::Rotate270).left < 90.0);
         assert!(grown(Orientation::Rotate180).top < 90.0);
         assert_eq!(grown(Orientation::FlipHorizontal), grown(Orientation::Upright));
+    }
+
+    #[test]
+    fn who_looks_aside_is_covered_before_the_nose() {
+        let rect = Rect::new(100.0, 100.0, 140.0, 160.0);
+        let faced = |nose: Option<(f32, f32)>, turn| {
+            let plain = vote(Network::YuNet, rect, 0.9, 0);
+            before_the_nose(rect, &[Vote { nose, ..plain }], turn)
+        };
+        let upright = |x: f32| faced(Some((x, 130.0)), Orientation::Upright);
+        assert_eq!(faced(None, Orientation::Upright), rect);
+        assert_eq!(upright(120.0), rect);
+        assert_eq!(upright(125.0), rect, "a little is nothing");
+        assert_eq!(upright(f32::NAN), rect);
+        // A quarter of the width to the right, and far beyond to the left.
+        assert!((upright(130.0).right - 144.0).abs() < 1e-3);
+        assert_eq!(Rect { right: rect.right, ..upright(130.0) }, rect);
+        assert!((upright(-900.0).left - 92.0).abs() < 1e-3);
+        // Who lies looks up the picture, by a third of the height.
+        let lying = faced(Some((120.0, 110.0)), Orientation::Rotate90);
+        assert!((lying.top - 89.0).abs() < 1e-3, "{lying:?}");
+        assert_eq!(Rect { top: rect.top, ..lying }, rect);
+        // The surest look that tells is believed.
+        let votes = [(0.95, None), (0.9, Some((120.0, 130.0))), (0.6, Some((140.0, 130.0)))]
+            .map(|(score, nose)| Vote { nose, ..vote(Network::YuNet, rect, score, 0) });
+        assert_eq!(before_the_nose(rect, &votes, Orientation::Upright), rect);
     }
 
     #[test]

@@ -65,8 +65,7 @@ impl Shown {
     /// A box of the network's input as a box of the picture.
     pub(crate) fn place(&self, found: FaceBox) -> FaceBox {
         let (w, h) = (self.width as f32, self.height as f32);
-        let r = found.rect;
-        let upright = match self.view.turn {
+        let turned_back = |r: Rect| match self.view.turn {
             Orientation::FlipHorizontal => Rect::new(w - r.right, r.top, w - r.left, r.bottom),
             Orientation::Rotate180 => Rect::new(w - r.right, h - r.bottom, w - r.left, h - r.top),
             // Clockwise: x counts up from the bottom, y from the left.
@@ -76,8 +75,10 @@ impl Shown {
         };
         let window = self.view.window;
         let (sx, sy) = (window.width as f32 / w, window.height as f32 / h);
-        let rect = upright.times(sx, sy).shifted(window.left as f32, window.top as f32);
-        FaceBox { rect, score: found.score }
+        let placed =
+            |r: Rect| turned_back(r).times(sx, sy).shifted(window.left as f32, window.top as f32);
+        let nose = found.nose.map(|(x, y)| placed(Rect::new(x, y, x, y)).centre());
+        FaceBox { rect: placed(found.rect), score: found.score, nose }
     }
 }
 
@@ -262,8 +263,17 @@ mod tests {
             let shown = view(40, 24, turn).show(kernels(), &marked(), Vec::new()).unwrap();
             let sides = (shown.input.width(), shown.input.height());
             assert_eq!(sides, if turn.swaps_sides() { (32, 64) } else { (64, 32) });
-            let found = FaceBox { rect: bright_box(&shown.input), score: 0.5 };
-            assert_eq!(shown.place(found).rect, Rect::new(10.0, 4.0, 20.0, 7.0), "{turn:?}");
+            let rect = bright_box(&shown.input);
+            let found = FaceBox { rect, score: 0.5, nose: Some((rect.left, rect.top)) };
+            let placed = shown.place(found);
+            assert_eq!(placed.rect, Rect::new(10.0, 4.0, 20.0, 7.0), "{turn:?}");
+            let corner = match turn {
+                FlipHorizontal | Rotate270 => (20.0, 4.0),
+                Rotate90 => (10.0, 7.0),
+                Rotate180 => (20.0, 7.0),
+                _ => (10.0, 4.0),
+            };
+            assert_eq!(placed.nose, Some(corner), "{turn:?}");
         }
     }
 
@@ -272,7 +282,7 @@ mod tests {
         let window = Window { left: 8, top: 2, width: 32, height: 16 };
         let view = View { window, scale: 2.0, turn: Orientation::Upright, lift: false };
         let shown = view.show(kernels(), &marked(), Vec::new()).unwrap();
-        let found = FaceBox { rect: bright_box(&shown.input), score: 0.5 };
+        let found = FaceBox { rect: bright_box(&shown.input), score: 0.5, nose: None };
         let back = shown.place(found).rect;
         assert!(back.iou(Rect::new(10.0, 4.0, 20.0, 7.0)) > 0.9, "{back:?}");
     }

@@ -38,7 +38,8 @@ const UNITS: [(usize, usize); 14] = [
 ];
 
 /// Channels of a head: class and objectness scores (before the sigmoid), box
-/// (dx, dy, log width, log height), five facial points.
+/// (dx, dy, log width, log height), five facial points (right and left eye,
+/// nose, right and left corner of the mouth).
 const HEAD: usize = 16;
 
 /// The network, packed for one backend.
@@ -160,7 +161,8 @@ impl YuNet {
         for (map, stride) in maps.into_iter().zip([8.0, 16.0, 32.0]) {
             for y in 0..map.height {
                 for x in 0..map.width {
-                    let &[class, object, dx, dy, log_width, log_height, ..] = map.pixel(x, y)
+                    let &[class, object, dx, dy, log_width, log_height, _, _, _, _, nx, ny, ..] =
+                        map.pixel(x, y)
                     else {
                         continue;
                     };
@@ -169,13 +171,12 @@ impl YuNet {
                     }
                     let score = (sigmoid(class) * sigmoid(object)).sqrt();
                     if score >= floor {
-                        boxes.push(FaceBox::centred(
-                            (x as f32 + dx) * stride,
-                            (y as f32 + dy) * stride,
-                            log_width.exp() * stride,
-                            log_height.exp() * stride,
-                            score,
-                        ));
+                        let at =
+                            |dx: f32, dy: f32| ((x as f32 + dx) * stride, (y as f32 + dy) * stride);
+                        let ((cx, cy), nose) = (at(dx, dy), at(nx, ny));
+                        let (width, height) = (log_width.exp() * stride, log_height.exp() * stride);
+                        let found = FaceBox::centred(cx, cy, width, height, score);
+                        boxes.push(FaceBox { nose: Some(nose), ..found });
                     }
                 }
             }

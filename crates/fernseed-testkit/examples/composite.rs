@@ -4,9 +4,10 @@
 #![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
 use clap::{Parser, ValueEnum};
-use fernseed_testkit::composite::{Clip, Half, Material, Sources, clips, write};
+use fernseed_testkit::composite::{Album, Clip, Half, Material, MediaError, Sources, clips, write};
+use fernseed_testkit::truth::Truth;
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 /// Writes clips with exact truth, NAME.mp4 and NAME.json. Clips that are
@@ -31,6 +32,10 @@ struct Options {
     /// Only faces of pinned packages, even if shared test data is there.
     #[arg(long)]
     pinned: bool,
+    /// Labelled photographs under a moving camera instead of cut-outs; needs
+    /// shared test data.
+    #[arg(long, conflicts_with_all = ["pinned", "only"])]
+    panned: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -47,34 +52,48 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("no scenario {unknown}; there are {}", scenarios.join(", ")).into());
     }
     std::fs::create_dir_all(&options.out)?;
-    let material = match fernseed_testkit::shared() {
-        Some(shared) if !options.pinned => Material::WithShared(shared),
-        _ => Material::Pinned,
-    };
     let halves: &[Half] = match options.half {
         Which::Develop => &[Half::Develop],
         Which::Judge => &[Half::Judge],
         Which::Both => &[Half::Develop, Half::Judge],
     };
+    let shared = fernseed_testkit::shared();
+    let absent = |c: &Clip| !options.out.join(c.name()).with_extension("json").is_file();
+    let numbers = options.from..options.from + options.seeds;
     for half in halves {
-        let wanted = clips(*half, options.from + options.seeds)
+        if options.panned {
+            let shared = shared.as_deref().ok_or("there is no shared test data")?;
+            let album = Album::load(*half, shared)?;
+            let wanted = album.clips(numbers.clone()).into_iter().filter(absent).collect();
+            make(wanted, &|clip| album.write(clip, &options.out))?;
+            continue;
+        }
+        let material = match &shared {
+            Some(shared) if !options.pinned => Material::WithShared(shared.clone()),
+            _ => Material::Pinned,
+        };
+        let wanted = clips(*half, numbers.end)
             .into_iter()
             .filter(|c| c.number >= options.from)
             .filter(|c| options.only.is_empty() || options.only.iter().any(|o| o == c.scenario))
-            .filter(|c| !options.out.join(c.name()).with_extension("json").is_file())
+            .filter(absent)
             .collect();
-        make(wanted, &Sources::load(*half, &material)?, &options.out)?;
+        let sources = Sources::load(*half, &material)?;
+        make(wanted, &|clip| write(clip, &sources, &options.out))?;
     }
     Ok(())
 }
 
+/// Draws and writes a clip.
+type Draw<'a> = &'a (dyn Fn(&Clip) -> Result<(Truth, PathBuf), MediaError> + Sync);
+
 /// Makes the clips, as many at a time as there are processors.
-fn make(wanted: Vec<Clip>, sources: &Sources, out: &Path) -> Result<(), String> {
+fn make(wanted: Vec<Clip>, draw: Draw<'_>) -> Result<(), String> {
     let queue = Mutex::new(wanted);
     let next = || queue.lock().ok()?.pop();
     let work = || {
         while let Some(clip) = next() {
-            let (truth, path) = write(&clip, sources, out).map_err(|e| e.to_string())?;
+            let (truth, path) = draw(&clip).map_err(|e| e.to_string())?;
             println!("{} {} frames", path.display(), truth.frames.len());
         }
         Ok::<(), String>(())

@@ -9,6 +9,7 @@ mod encode;
 mod image;
 mod material;
 mod paint;
+mod panned;
 mod rng;
 mod scenario;
 mod scene;
@@ -16,6 +17,7 @@ mod sources;
 
 pub use encode::write;
 pub use image::{Image, MediaError};
+pub use panned::{Album, PANNED};
 pub use scenario::{SCENARIOS, clips};
 pub use sources::{Cutout, Sources};
 use std::path::PathBuf;
@@ -54,7 +56,7 @@ pub enum Material {
 /// One clip of the set.
 #[derive(Clone, Copy, Debug)]
 pub struct Clip {
-    /// One of [`SCENARIOS`].
+    /// One of [`SCENARIOS`] or [`PANNED`].
     pub scenario: &'static str,
     /// Which half it belongs to.
     pub half: Half,
@@ -74,7 +76,8 @@ impl Clip {
     /// Even in `develop`, odd in `judge`.
     #[must_use]
     pub fn seed(&self) -> u64 {
-        let scenario = SCENARIOS.iter().position(|s| *s == self.scenario).unwrap_or(0);
+        let mut names = SCENARIOS.iter().chain(&PANNED);
+        let scenario = names.position(|s| *s == self.scenario).unwrap_or(0);
         ((scenario * 100 + self.number) * 2 + self.half as usize) as u64
     }
 }

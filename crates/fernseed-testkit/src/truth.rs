@@ -5,6 +5,8 @@
 //! and is looked at through a fixed grid of points ([`points`]).
 
 use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::Path;
 
 /// Least height in pixels of a face whose exposure counts.
 pub const COUNTED_HEIGHT: f32 = 16.0;
@@ -33,6 +35,16 @@ pub struct Truth {
     pub size: [u32; 2],
     /// All frames in the order in which they are shown.
     pub frames: Vec<FrameTruth>,
+}
+
+impl Truth {
+    /// Writes it down as JSON.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        std::fs::write(path, serde_json::to_vec(self)?)
+    }
 }
 
 /// The truth of one frame.

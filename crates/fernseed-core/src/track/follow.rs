@@ -59,7 +59,8 @@ fn nearest<const M: usize>(coarse: &Template<COARSE>, to: &Luma, expected: Rect)
     let window = to.patch::<M>(expected.scaled(M as f32 / COARSE as f32))?;
     let reach = ((M - COARSE) / 2) as f32;
     let far = |x: usize, y: usize| (x as f32 - reach).hypot(y as f32 - reach) / COARSE as f32;
-    let (x, y) = best(M - COARSE, |x, y| coarse.score(&window, x, y) - FAR * far(x, y));
+    let scores = coarse.scores(&window);
+    let (x, y) = best(M - COARSE, |x, y| scores[y][x] - FAR * far(x, y));
     let cells = |at: usize, side: f32| (at as f32 - reach) * side / COARSE as f32;
     Some(expected.shifted(cells(x, expected.width()), cells(y, expected.height())))
 }
@@ -67,7 +68,8 @@ fn nearest<const M: usize>(coarse: &Template<COARSE>, to: &Luma, expected: Rect)
 /// The fine search around a place; `None` if nothing there is alike.
 fn refined(fine: &Template<FINE>, to: &Luma, place: Rect) -> Option<Rect> {
     let window = to.patch::<FINE_WINDOW>(place.scaled(FINE_WINDOW as f32 / FINE as f32))?;
-    let score = |x: usize, y: usize| fine.score(&window, x, y);
+    let scores = fine.scores(&window);
+    let score = |x: usize, y: usize| scores[y][x];
     let (x, y) = best(2 * FINE_REACH, score);
     let mut likeness = score(x, y);
     // Not a number is not alike.
@@ -85,7 +87,7 @@ fn refined(fine: &Template<FINE>, to: &Luma, place: Rect) -> Option<Rect> {
     let mut found = same_size;
     for size in SIZES {
         let other = same_size.scaled(size);
-        let as_large = fine.score(&to.patch::<FINE>(other)?, 0, 0);
+        let as_large = fine.scores(&to.patch::<FINE>(other)?)[0][0];
         if as_large > likeness + BETTER {
             (found, likeness) = (other, as_large);
         }
@@ -116,7 +118,8 @@ fn vertex(before: f32, middle: f32, after: f32) -> f32 {
 
 /// What is looked for: weighted samples without their mean.
 struct Template<const N: usize> {
-    weights: [[f32; N]; N],
+    /// Weights of the columns, and of the rows, whose products weigh samples.
+    weights: [f32; N],
     samples: [[f32; N]; N],
     deviation: f32,
 }
@@ -124,43 +127,60 @@ struct Template<const N: usize> {
 impl<const N: usize> Template<N> {
     /// `None` if there is nothing to see.
     fn of(patch: &[[f32; N]; N]) -> Option<Self> {
-        let mut weights = [[0.0; N]; N];
-        let mut sum = 0.0;
-        for (y, line) in weights.iter_mut().enumerate() {
-            for (x, weight) in line.iter_mut().enumerate() {
-                let from_middle = |at: usize| (2.0 * at as f32 + 1.0) / N as f32 - 1.0;
-                *weight = (-from_middle(x).powi(2) - from_middle(y).powi(2)).exp();
-                sum += *weight;
-            }
-        }
-        weights.iter_mut().flatten().for_each(|w| *w /= sum);
-        let pairs = || weights.iter().flatten().zip(patch.iter().flatten());
+        let from_middle = |at: usize| (2.0 * at as f32 + 1.0) / N as f32 - 1.0;
+        let falling: [f32; N] = std::array::from_fn(|i| (-from_middle(i).powi(2)).exp());
+        let sum: f32 = falling.iter().sum();
+        let weights = falling.map(|weight| weight / sum);
+        let weight = |i: usize| weights[i / N] * weights[i % N];
+        let pairs = || (0..).map(weight).zip(patch.iter().flatten());
         let mean: f32 = pairs().map(|(w, v)| w * v).sum();
         let variance: f32 = pairs().map(|(w, v)| w * (v - mean).powi(2)).sum();
         let mut samples = *patch;
-        for (sample, weight) in samples.iter_mut().flatten().zip(weights.iter().flatten()) {
-            *sample = weight * (*sample - mean);
+        for (i, sample) in samples.iter_mut().flatten().enumerate() {
+            *sample = weight(i) * (*sample - mean);
         }
         let deviation = variance.sqrt();
         (deviation >= FLAT).then_some(Self { weights, samples, deviation })
     }
 
-    /// Correlation with the part of `window` whose corner is at column `x`,
-    /// row `y`: -1 to 1.
-    fn score<const M: usize>(&self, window: &[[f32; M]; M], x: usize, y: usize) -> f32 {
-        let (mut product, mut sum, mut squares) = ([0.0f32; N], [0.0f32; N], [0.0f32; N]);
-        for ((samples, weights), line) in self.samples.iter().zip(&self.weights).zip(&window[y..]) {
-            let Some(line) = line.get(x..x + N) else { return -1.0 };
-            for i in 0..N {
-                product[i] += samples[i] * line[i];
-                sum[i] += weights[i] * line[i];
-                squares[i] += weights[i] * line[i] * line[i];
+    /// Correlations with all parts of `window`, -1 to 1: `[y][x]` is that with the
+    /// part whose corner is at column `x`, row `y`. Of the rows and columns of
+    /// the result `M - N + 1` are used.
+    fn scores<const M: usize>(&self, window: &[[f32; M]; M]) -> [[f32; M]; M] {
+        let places = M - N + 1;
+        // Weights are products, so weighted sums are sums of sums of rows.
+        let mut rows = [[[0.0f32; M]; 2]; M];
+        for ([sums, squares], line) in rows.iter_mut().zip(window) {
+            for (i, weight) in self.weights.iter().enumerate() {
+                for ((sum, square), v) in sums.iter_mut().zip(&mut *squares).zip(&line[i..]) {
+                    *sum += weight * v;
+                    *square += weight * v * v;
+                }
             }
         }
-        let total = |parts: [f32; N]| parts.iter().sum::<f32>();
-        let (product, sum, squares) = (total(product), total(sum), total(squares));
-        let deviation = (squares - sum * sum).max(0.0).sqrt();
-        if deviation < FLAT { 0.0 } else { product / (self.deviation * deviation) }
+        let mut out = [[0.0; M]; M];
+        for (y, scores) in out.iter_mut().enumerate().take(places) {
+            let (mut sum, mut squares, mut product) = ([0.0f32; M], [0.0f32; M], [0.0f32; M]);
+            for (i, weight) in self.weights.iter().enumerate() {
+                let [of_row, of_squares] = &rows[y + i];
+                for x in 0..places {
+                    sum[x] += weight * of_row[x];
+                    squares[x] += weight * of_squares[x];
+                }
+                // A sample of the template with one of each place, place by place.
+                for (j, sample) in self.samples[i].iter().enumerate() {
+                    for (product, v) in product.iter_mut().zip(&window[y + i][j..]) {
+                        *product += sample * v;
+                    }
+                }
+            }
+            for x in 0..places {
+                let deviation = (squares[x] - sum[x] * sum[x]).max(0.0).sqrt();
+                let likeness = product[x] / (self.deviation * deviation);
+                scores[x] = if deviation < FLAT { 0.0 } else { likeness };
+            }
+        }
+        out
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Clip, scenario};
 use crate::truth::Truth;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// Draws a clip, writes `NAME.mp4` and `NAME.json` into `folder`, and
 /// returns the truth and the clip's path.
@@ -39,10 +39,7 @@ pub fn write(
         sent.map_err(MediaError::io(&what))?;
     }
     drop(pipe);
-    let status = encoder.wait().map_err(MediaError::io(&what))?;
-    if !status.success() {
-        return Err(MediaError::failed(what, status.to_string()));
-    }
+    finish(encoder, &what)?;
     if scene.storage.turned {
         note_turn(&part, &path)?;
     } else {
@@ -56,27 +53,48 @@ pub fn write(
         size: [scene.size.0 as u32, scene.size.1 as u32],
         frames,
     };
-    let json = serde_json::to_vec(&truth).map_err(|e| MediaError::failed(&what, e.to_string()))?;
-    std::fs::write(path.with_extension("json"), json).map_err(MediaError::io(&what))?;
+    truth.write(&path.with_extension("json")).map_err(MediaError::io(&what))?;
     Ok((truth, path))
 }
 
 fn encoder(scene: &Scene, path: &Path) -> Command {
     let (w, h) = scene.size;
-    let stored = if scene.storage.turned { format!("{h}x{w}") } else { format!("{w}x{h}") };
+    let stored = if scene.storage.turned { (h, w) } else { (w, h) };
     let rate = if scene.storage.uneven { 1000.0 } else { scene.fps };
-    let mut command = Command::new("ffmpeg");
-    command.args(["-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", &stored]);
-    command.args(["-r", &rate.to_string(), "-i", "-"]);
+    let mut command = input(stored, rate.into());
     if scene.storage.uneven {
         command.args(["-vf", UNEVEN_FILTER, "-vsync", "passthrough", "-enc_time_base", "1/1000"]);
     }
+    output(&mut command, scene.storage.preset, scene.storage.crf, path);
     command
-        .args(["-c:v", "libx264", "-preset", scene.storage.preset, "-threads", "1"])
-        .args(["-crf", &scene.storage.crf.to_string(), "-pix_fmt", "yuv420p"])
+}
+
+/// An `ffmpeg` that makes a video of frames of packed RGB on its standard input.
+pub(super) fn raw_video(size: (usize, usize), rate: f64, crf: u32, path: &Path) -> Command {
+    let mut command = input(size, rate);
+    output(&mut command, "veryfast", crf, path);
+    command
+}
+
+fn input((w, h): (usize, usize), rate: f64) -> Command {
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"]);
+    command.args(["-s", &format!("{w}x{h}"), "-r", &rate.to_string(), "-i", "-"]);
+    command
+}
+
+fn output(command: &mut Command, preset: &str, crf: u32, path: &Path) {
+    command
+        .args(["-c:v", "libx264", "-preset", preset, "-threads", "1"])
+        .args(["-crf", &crf.to_string(), "-pix_fmt", "yuv420p"])
         .arg(path)
         .stdin(Stdio::piped());
-    command
+}
+
+/// Waits for an `ffmpeg` whose input has ended.
+pub(super) fn finish(mut encoder: Child, what: &str) -> Result<(), MediaError> {
+    let status = encoder.wait().map_err(MediaError::io(what))?;
+    if status.success() { Ok(()) } else { Err(MediaError::failed(what, status.to_string())) }
 }
 
 /// The canvas lying on its side, as a phone held upright stores it: to be

@@ -67,7 +67,8 @@ impl Canvas {
         let mut truth = FrameTruth { ms, cut: n > 0 && shot.first == n, faces: vec![] };
         let grid = points();
         for (_, mut face, owner) in drawn {
-            self.look(&mut face, owner, &grid);
+            let hidden = |pixel: usize| self.owner[pixel] > owner;
+            look(&mut face, &grid, self.size, &self.rgb, hidden);
             if face.height() >= RECORDED_HEIGHT && face.visible > 0.0 {
                 face.decide();
                 truth.faces.push(face);
@@ -209,34 +210,41 @@ impl Canvas {
             *sample = (f32::from(*sample) * light.gain + noise).clamp(0.0, 255.0) as u8;
         }
     }
+}
 
-    /// Finds which points of the face are visible, and its contrast.
-    fn look(&self, face: &mut Face, owner: u16, grid: &[(f32, f32)]) {
-        let (w, h) = self.size;
-        let (mut sum, mut square, mut n) = (0.0, 0.0, 0.0f32);
-        let visible: Vec<bool> = grid
-            .iter()
-            .map(|point| {
-                let (x, y) = face.place(*point);
-                if x < 0.0 || y < 0.0 || x >= w as f32 || y >= h as f32 {
-                    return false;
-                }
-                let pixel = y as usize * w + x as usize;
-                if self.owner[pixel] > owner {
-                    return false;
-                }
-                let [r, g, b] = [0, 1, 2].map(|c| f32::from(self.rgb[pixel * 3 + c]));
-                let luma = 0.299 * r + 0.587 * g + 0.114 * b;
-                sum += luma;
-                square += luma * luma;
-                n += 1.0;
-                true
-            })
-            .collect();
-        face.set_visible(&visible);
-        let mean = sum / n.max(1.0);
-        face.contrast = (square / n.max(1.0) - mean * mean).max(0.0).sqrt();
-    }
+/// Finds which points of a face are visible in a frame of packed RGB, and its
+/// contrast. `hidden` says of a pixel, by its number, that something else is
+/// before the face there.
+pub(super) fn look(
+    face: &mut Face,
+    grid: &[(f32, f32)],
+    (w, h): (usize, usize),
+    rgb: &[u8],
+    hidden: impl Fn(usize) -> bool,
+) {
+    let (mut sum, mut square, mut n) = (0.0, 0.0, 0.0f32);
+    let visible: Vec<bool> = grid
+        .iter()
+        .map(|point| {
+            let (x, y) = face.place(*point);
+            if x < 0.0 || y < 0.0 || x >= w as f32 || y >= h as f32 {
+                return false;
+            }
+            let pixel = y as usize * w + x as usize;
+            if hidden(pixel) {
+                return false;
+            }
+            let [r, g, b] = [0, 1, 2].map(|c| f32::from(rgb[pixel * 3 + c]));
+            let luma = 0.299 * r + 0.587 * g + 0.114 * b;
+            sum += luma;
+            square += luma * luma;
+            n += 1.0;
+            true
+        })
+        .collect();
+    face.set_visible(&visible);
+    let mean = sum / n.max(1.0);
+    face.contrast = (square / n.max(1.0) - mean * mean).max(0.0).sqrt();
 }
 
 /// The way from a pixel of the frame back to one of the cut-out.

@@ -23,7 +23,7 @@ use fernseed_core::detect::{DetectError, Detection, Place};
 use fernseed_core::track::between::{Glimpse, between};
 use fernseed_core::track::luma::Luma;
 use fernseed_core::track::{Sighting, Track, TrackSettings, Tracker};
-use fernseed_detect::VideoLook;
+use fernseed_detect::{Turned, VideoLook};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -115,15 +115,16 @@ impl Lookout {
         }
     }
 
-    /// Looks at the last frame of a shot, if nobody did. Frames after it
-    /// that were not decoded stay: they may belong to the next shot.
+    /// Looks at the last frame of a shot, if nobody did: closely, since whoever
+    /// came just before and is not seen now never is. Frames after it that were
+    /// not decoded stay: they may belong to the next shot.
     fn end_shot(&mut self) -> bool {
         let Some(last) = self.pending.iter().rposition(|f| f.picture.is_some()) else {
             return true;
         };
         let after = self.pending.split_off(last + 1);
         let sent = match self.pending.pop() {
-            Some(end) => self.send(end, false, VideoLook::Quick),
+            Some(end) => self.send(end, false, VideoLook::Fine(Turned::Once(0))),
             None => true,
         };
         self.pending = after;
@@ -426,6 +427,34 @@ mod tests {
         let seen: Vec<u64> = tracks[0].points.iter().filter(|p| p.seen).map(|p| p.frame).collect();
         assert_eq!(seen, [57, 58, 59]);
         assert_eq!(tracks[0].points.last().map(|p| p.frame), Some(59));
+    }
+
+    #[test]
+    fn the_last_frame_of_a_shot_is_looked_at_closely() {
+        // Somebody whom quick looks do not see comes after the look at 55.
+        let there = |number: u64| (57..60).contains(&number) || (97..100).contains(&number);
+        let sees = |number: u64| if there(number) { vec![face(100.0)] } else { vec![] };
+        let eyes = Eyes {
+            whole: &|number, _, whole| match whole.look {
+                VideoLook::Fine(_) => Ok(sees(number)),
+                _ => Ok(Vec::new()),
+            },
+            near: &|number, _, _| Ok(sees(number)),
+            recycle: &drop,
+        };
+        let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
+        let (tracks, unseen) = watched(2, &eyes, |lookout| {
+            for number in 0..100u64 {
+                let look = number.is_multiple_of(5).then_some(VideoLook::Quick);
+                let seconds = number as f64 / 25.0;
+                let frame = Held { number, seconds, picture: Some(blank.clone()) };
+                assert!(lookout.push(frame, number == 60, look));
+            }
+        });
+        assert!(unseen.is_empty());
+        let seen = |t: &Track| t.points.iter().filter(|p| p.seen).map(|p| p.frame).collect();
+        let seen: Vec<Vec<u64>> = tracks.iter().map(seen).collect();
+        assert_eq!(seen, [[57, 58, 59], [97, 98, 99]]);
     }
 
     #[test]
