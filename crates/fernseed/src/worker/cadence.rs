@@ -17,6 +17,8 @@ pub(super) struct Rhythm {
     pub(super) steady_every: Option<u32>,
     /// The look at the first frame of a shot.
     pub(super) fresh: VideoLook,
+    /// The look at the last frame of a shot, where none was due.
+    pub(super) last: VideoLook,
 }
 
 /// For finding people: six looks a second, and where there are many frames
@@ -24,13 +26,15 @@ pub(super) struct Rhythm {
 /// for five frames between them. What else happens between two looks is
 /// asked near the places in doubt, or followed. Two looks a second are at full
 /// size: with one a second, faces of 17 pixels were found late. Every other of
-/// them is a fine one.
+/// them is a fine one, and so is the last of a shot, since whoever came just
+/// before it and is not seen then never is.
 pub(super) const FINDING: Rhythm = Rhythm {
     whole: Pace { seconds: 1.0 / 6.0, frames: 5 },
     close: Pace { seconds: 0.5, frames: 15 },
     fine_every: 2,
     steady_every: None,
     fresh: VideoLook::Thorough,
+    last: VideoLook::Fine(Turned::Once(0)),
 };
 
 /// For the audit, which comes on top: the output was looked at closely when
@@ -41,6 +45,7 @@ pub(super) const AUDITING: Rhythm = Rhythm {
     fine_every: 1,
     steady_every: Some(2),
     fresh: VideoLook::Fine(Turned::AllRound),
+    last: VideoLook::Steady,
 };
 
 /// Seconds between two looks of the closest kind at most: flashing lights

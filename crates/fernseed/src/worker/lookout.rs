@@ -10,7 +10,8 @@
 //! neighbour, others look further ahead. No more than `threads` of them look
 //! at the same time ([`turns`]), those with the earliest stretches first.
 //! Everybody waits for the look at the beginning of a shot, which is the
-//! closest one, so all threads share its work. Results come back in order and
+//! closest one, and after its end there is nothing else to do, so all threads
+//! share the work of these. Results come back in order and
 //! feed the tracker. At most a few stretches are in memory, whatever the length
 //! of the clip.
 
@@ -23,7 +24,7 @@ use fernseed_core::detect::{DetectError, Detection, Place};
 use fernseed_core::track::between::{Glimpse, between};
 use fernseed_core::track::luma::Luma;
 use fernseed_core::track::{Sighting, Track, TrackSettings, Tracker};
-use fernseed_detect::{Turned, VideoLook};
+use fernseed_detect::VideoLook;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -65,6 +66,8 @@ pub(super) struct Eyes<'a> {
     pub(super) near: &'a (dyn Fn(u64, &Picture, &[Place]) -> Seen + Sync),
     /// Takes pictures back.
     pub(super) recycle: &'a (dyn Fn(Picture) + Sync),
+    /// How the last frame of a shot is looked at, if nobody did.
+    pub(super) last: VideoLook,
 }
 
 /// Who takes the tracks of those who have ended, in any order.
@@ -79,6 +82,8 @@ struct Stretch {
     between: Vec<Held>,
     end: Held,
     how: VideoLook,
+    /// True at either end of a shot, where nobody has anything else to do.
+    shared: bool,
 }
 
 /// What was seen in a stretch.
@@ -93,6 +98,7 @@ pub(super) struct Lookout {
     stretches: SyncSender<Stretch>,
     next: u64,
     pending: Vec<Held>,
+    last: VideoLook,
 }
 
 impl Lookout {
@@ -115,16 +121,15 @@ impl Lookout {
         }
     }
 
-    /// Looks at the last frame of a shot, if nobody did: closely, since whoever
-    /// came just before and is not seen now never is. Frames after it that were
-    /// not decoded stay: they may belong to the next shot.
+    /// Looks at the last frame of a shot, if nobody did. Frames after it
+    /// that were not decoded stay: they may belong to the next shot.
     fn end_shot(&mut self) -> bool {
         let Some(last) = self.pending.iter().rposition(|f| f.picture.is_some()) else {
             return true;
         };
         let after = self.pending.split_off(last + 1);
         let sent = match self.pending.pop() {
-            Some(end) => self.send(end, false, VideoLook::Fine(Turned::Once(0))),
+            Some(end) => self.hand_out(end, false, self.last, true),
             None => true,
         };
         self.pending = after;
@@ -141,10 +146,15 @@ impl Lookout {
     }
 
     fn send(&mut self, end: Held, fresh: bool, how: VideoLook) -> bool {
+        let shared = fresh || self.next == 0;
+        self.hand_out(end, fresh, how, shared)
+    }
+
+    fn hand_out(&mut self, end: Held, fresh: bool, how: VideoLook, shared: bool) -> bool {
         let between = std::mem::take(&mut self.pending);
         let index = self.next;
         self.next += 1;
-        self.stretches.send(Stretch { index, fresh, between, end, how }).is_ok()
+        self.stretches.send(Stretch { index, fresh, between, end, how, shared }).is_ok()
     }
 }
 
@@ -177,7 +187,7 @@ pub(super) fn watch<E: Send>(
         drop(answers);
         let tracker = Tracker::new(settings);
         let collector = scope.spawn(move || collect(tracker, &answered, ended));
-        let mut lookout = Lookout { stretches, next: 0, pending: Vec::new() };
+        let mut lookout = Lookout { stretches, next: 0, pending: Vec::new(), last: eyes.last };
         let fed = feed(&mut lookout);
         // Ends the queue, so the detectors end when they are done.
         lookout.finish();
@@ -256,11 +266,10 @@ fn work(desk: &Desk, answers: &Sender<Answer>, eyes: &Eyes<'_>, settings: &Track
 }
 
 fn look(desk: &Desk, stretch: Stretch, eyes: &Eyes<'_>, settings: &TrackSettings) -> Answer {
-    let Stretch { index, fresh, between: frames, end, how } = stretch;
+    let Stretch { index, fresh, between: frames, end, how, shared } = stretch;
     let promise = Promise { desk, index, kept: false };
     let whole = end.picture.as_ref().map(|picture| {
-        let beginning = fresh || index == 0;
-        let turn = if beginning { desk.turns.take_all(index) } else { desk.turns.take(index) };
+        let turn = if shared { desk.turns.take_all(index) } else { desk.turns.take(index) };
         (eyes.whole)(end.number, picture, Whole { look: how, threads: turn.count() })
     });
     let previous = match index.checked_sub(1) {
@@ -358,6 +367,7 @@ fn collect(mut tracker: Tracker, answers: &Receiver<Answer>, ended: Ended<'_>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::cadence::FINDING;
     use fernseed_core::detect::{DetectorId, Label};
     use fernseed_core::{Orientation, PixelFormat, Rect, Size};
 
@@ -379,6 +389,7 @@ mod tests {
             whole: &|number, _, _| Ok(sees(number)),
             near: &|number, _, _| Ok(sees(number)),
             recycle: &drop,
+            last: FINDING.last,
         };
         let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
         let (tracks, unseen) = watched(threads, &eyes, |lookout| {
@@ -441,6 +452,7 @@ mod tests {
             },
             near: &|number, _, _| Ok(sees(number)),
             recycle: &drop,
+            last: FINDING.last,
         };
         let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
         let (tracks, unseen) = watched(2, &eyes, |lookout| {
@@ -464,6 +476,7 @@ mod tests {
             whole: &|number, _, _| Ok(sees(number)),
             near: &|number, _, _| Ok(sees(number)),
             recycle: &drop,
+            last: FINDING.last,
         };
         let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
         let (tracks, unseen) = watched(2, &eyes, |lookout| {
@@ -491,6 +504,7 @@ mod tests {
             whole: &|number, _, _| Ok(sees(number)),
             near: &|number, _, _| Ok(sees(number)),
             recycle: &drop,
+            last: FINDING.last,
         };
         let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
         let (tracks, unseen) = watched(2, &eyes, |lookout| {
@@ -513,6 +527,7 @@ mod tests {
             whole: &|_, _, _| Err(DetectError::Size { width: 0, height: 0 }),
             near: &|_, _, _| Ok(Vec::new()),
             recycle: &drop,
+            last: FINDING.last,
         };
         let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
         let (tracks, unseen) = watched(2, &eyes, |lookout| {

@@ -107,6 +107,7 @@ fn watch_frames(
         },
         near: &|_, _, _| Ok(Vec::new()),
         recycle: &drop,
+        last: AUDITING.last,
     };
     let mut cadence = Cadence::new(AUDITING, None);
     let mut planned = job.plan.map(|plan| (plan, Playhead::new(plan)));

@@ -55,6 +55,7 @@ pub(in crate::worker) fn scan(
             Ok(found)
         },
         recycle: &|picture| drop(free.try_send(picture)),
+        last: FINDING.last,
     };
     let mut seen = SourceTimes::default();
     let rate = info.average_rate.map_or(25.0, |(n, d)| f64::from(n) / f64::from(d.max(1)));
