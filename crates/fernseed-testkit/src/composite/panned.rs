@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Names of the scenarios: one photograph, and a wall of [`WALL`].
+/// Names of the scenarios: one photograph, and a wall of six.
 pub const PANNED: [&str; 2] = ["pan", "wall"];
 
 /// Columns and rows of a wall.
