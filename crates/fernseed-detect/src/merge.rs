@@ -148,9 +148,8 @@ fn placed(face: &[Vote]) -> (Rect, Orientation) {
 
 /// Makes the box of somebody who looks aside reach as far as the face does before
 /// the nose. Of such a face, the more so behind a mask, networks often box the
-/// head: with the nose further than a third of the width from the middle, one box
-/// in ten leaves out a third of its width there, of others a seventh (panned
-/// photographs). Where the nose is says the surest of the `votes` that tell.
+/// head: with the nose more than 0.3 widths from the middle, one box in ten leaves
+/// out a third of its width there, of others a seventh (panned photographs). Where the nose is says the surest of the `votes` that tell.
 fn before_the_nose(rect: Rect, votes: &[Vote], turn: Orientation) -> Rect {
     /// How far the nose may be from the middle of the box, as a share of its
     /// width, in a face that looks ahead. What is beyond that is added ...

@@ -381,6 +381,12 @@ mod tests {
         }
     }
 
+    /// Frame `number` of a clip at `rate` frames a second; nothing to see in it.
+    fn held(number: u64, rate: f64, decoded: bool) -> Held {
+        let blank = || Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
+        Held { number, seconds: number as f64 / rate, picture: decoded.then(blank) }
+    }
+
     /// A clip at 25 frames a second in which somebody stands at 100 in the
     /// frames `there`; every fifth frame is looked at.
     fn run(threads: usize, frames: u64, cuts: &[u64], there: std::ops::Range<u64>) -> Vec<Track> {
@@ -391,14 +397,11 @@ mod tests {
             recycle: &drop,
             last: FINDING.last,
         };
-        let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
         let (tracks, unseen) = watched(threads, &eyes, |lookout| {
             for number in 0..frames {
                 let cut = cuts.contains(&number);
                 let look = (cut || number.is_multiple_of(5)).then_some(VideoLook::Quick);
-                let seconds = number as f64 / 25.0;
-                let frame = Held { number, seconds, picture: Some(blank.clone()) };
-                assert!(lookout.push(frame, cut, look));
+                assert!(lookout.push(held(number, 25.0, true), cut, look));
             }
         });
         assert!(unseen.is_empty());
@@ -454,13 +457,10 @@ mod tests {
             recycle: &drop,
             last: FINDING.last,
         };
-        let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
         let (tracks, unseen) = watched(2, &eyes, |lookout| {
             for number in 0..100u64 {
                 let look = number.is_multiple_of(5).then_some(VideoLook::Quick);
-                let seconds = number as f64 / 25.0;
-                let frame = Held { number, seconds, picture: Some(blank.clone()) };
-                assert!(lookout.push(frame, number == 60, look));
+                assert!(lookout.push(held(number, 25.0, true), number == 60, look));
             }
         });
         assert!(unseen.is_empty());
@@ -478,13 +478,11 @@ mod tests {
             recycle: &drop,
             last: FINDING.last,
         };
-        let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
         let (tracks, unseen) = watched(2, &eyes, |lookout| {
             for number in 0..101u64 {
                 // Every other frame is decoded.
-                let picture = number.is_multiple_of(2).then(|| blank.clone());
                 let look = number.is_multiple_of(10).then_some(VideoLook::Quick);
-                let frame = Held { number, seconds: number as f64 / 25.0, picture };
+                let frame = held(number, 25.0, number.is_multiple_of(2));
                 assert!(lookout.push(frame, number == 50, look));
             }
         });
@@ -506,12 +504,10 @@ mod tests {
             recycle: &drop,
             last: FINDING.last,
         };
-        let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
         let (tracks, unseen) = watched(2, &eyes, |lookout| {
             for number in 0..161u64 {
-                let picture = number.is_multiple_of(4).then(|| blank.clone());
                 let look = number.is_multiple_of(40).then_some(VideoLook::Quick);
-                let frame = Held { number, seconds: number as f64 / 100.0, picture };
+                let frame = held(number, 100.0, number.is_multiple_of(4));
                 assert!(lookout.push(frame, false, look));
             }
         });
@@ -529,10 +525,9 @@ mod tests {
             recycle: &drop,
             last: FINDING.last,
         };
-        let blank = Picture::filled(Size::new(16, 16), PixelFormat::Rgb8, [0, 0, 0]);
         let (tracks, unseen) = watched(2, &eyes, |lookout| {
             for number in 0..10u64 {
-                let frame = Held { number, seconds: 0.0, picture: Some(blank.clone()) };
+                let frame = Held { seconds: 0.0, ..held(number, 25.0, true) };
                 let look = number.is_multiple_of(3).then_some(VideoLook::Quick);
                 assert!(lookout.push(frame, false, look));
             }
