@@ -37,7 +37,12 @@ impl Outbox {
     /// Tells a plan, in parts.
     pub(super) fn plan(&self, plan: &Plan) -> Result<(), Failure> {
         self.tell(Event::Plan(Box::new(plan.without_redactions())))?;
-        split(&plan.redactions).try_for_each(|part| self.tell(Event::Hidden(part)))
+        self.hidden(&plan.redactions)
+    }
+
+    /// Tells what more is hidden by the plan that was told, in parts.
+    pub(super) fn hidden(&self, redactions: &[Redaction]) -> Result<(), Failure> {
+        split(redactions).try_for_each(|part| self.tell(Event::Hidden(part)))
     }
 
     /// Tells whom the audit still sees, in parts.

@@ -2,7 +2,7 @@
 
 use super::earlier::Earlier;
 use super::outbox::Outbox;
-use super::video::Pass;
+use super::video::{Pass, Plans};
 use super::{animation, still, video};
 use crate::protocol::{Event, Failure, FailureKind, OutputFormat, OutputOptions, SourceFacts};
 use fernseed_core::Size;
@@ -50,7 +50,7 @@ pub(super) fn redact(work: &Work<'_>, input: File, out: File) -> Result<(), Fail
                 fernseed_sandbox::release_free_memory();
                 video::keep_untouched(work, &scanned, file, out)
             } else {
-                video::apply(work, &scanned.plan, file, out, None)
+                video::apply(work, (&scanned.plan, Plans::Own), file, out, None)
             }
         }
     }
@@ -86,7 +86,9 @@ pub(super) fn apply(
             }
             _ => Err(changed()),
         },
-        (Source::Video(file), MediaKind::Video) => video::apply(work, plan, file, out, earlier),
+        (Source::Video(file), MediaKind::Video) => {
+            video::apply(work, (plan, Plans::Given), file, out, earlier)
+        }
         (Source::Video(_), _) => Err(changed()),
     }
 }

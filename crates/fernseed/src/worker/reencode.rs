@@ -40,7 +40,7 @@ pub(super) fn run(work: &Work<'_>, input: File, out: File) -> Result<(), Failure
         },
         Source::Video(file) => {
             let plan = video_plan(work, Arc::clone(&file))?;
-            video::apply(work, &plan, file, out, None)
+            video::apply(work, (&plan, video::Plans::Given), file, out, None)
         }
     }
 }

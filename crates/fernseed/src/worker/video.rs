@@ -7,10 +7,11 @@
 mod apply;
 mod keep;
 mod original;
+mod rehearsal;
 mod renew;
 mod scan;
 
-pub(super) use apply::apply;
+pub(super) use apply::{Plans, apply};
 pub(super) use keep::keep_untouched;
 pub(super) use scan::scan;
 

@@ -1,6 +1,7 @@
 //! The second pass: what the plan names is destroyed, and the output written.
 
 use super::original::{Original, Step};
+use super::rehearsal::{Ahead, as_written};
 use super::renew::{open_renewal, start_over};
 use super::{Pass, Shown, SoundSink, decoder_threads, failure, sure};
 use crate::protocol::{Failure, FailureKind, OutputFormat, Phase, VIDEO_QUALITY};
@@ -33,11 +34,20 @@ enum Piece {
     Sound(Redacted<SampleBlock>),
 }
 
+/// Whose plan the second pass follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::worker) enum Plans {
+    /// The first pass's, which has just been told and may be added to.
+    Own,
+    /// One that was given.
+    Given,
+}
+
 /// Destroys what the plan names and writes the output. What has not changed
 /// since an `earlier` output is carried over from it where that is possible.
 pub(in crate::worker) fn apply(
     work: &Work<'_>,
-    plan: &Plan,
+    (plan, whose): (&Plan, Plans),
     file: Arc<File>,
     out: File,
     earlier: Option<Earlier>,
@@ -93,7 +103,14 @@ pub(in crate::worker) fn apply(
             Ok(writer.finish()?.frames)
         });
         let belt = Belt { pieces: &pieces, reuse: &reuse };
-        let rendered = render_all(work, plan, &mut original, renewal.as_mut(), &belt);
+        let look = |picture: &_, look, hidden: &[_]| as_written(work, picture, look, hidden);
+        let mut ahead = match whose {
+            Plans::Own => Ahead::rehearsed(&look, plan, info.average_rate),
+            Plans::Given => Ahead::plain(),
+        };
+        let frames = (&mut original, &mut ahead);
+        let rendered = render_all(work, plan, frames, renewal.as_mut(), &belt)
+            .and_then(|sent| work.outbox.hidden(&ahead.seen()).map(|()| sent));
         // Ends the encoder's queue: the last two senders go with the reader
         // and the sound stage it feeds.
         drop(pieces);
@@ -134,7 +151,7 @@ impl Belt<'_> {
 fn render_all(
     work: &Work<'_>,
     plan: &Plan,
-    original: &mut Original,
+    (original, ahead): (&mut Original, &mut Ahead<'_>),
     mut renewal: Option<&mut Renewal>,
     belt: &Belt<'_>,
 ) -> Result<u64, Failure> {
@@ -142,7 +159,7 @@ fn render_all(
     let mut hidden = Playhead::new(plan);
     let mut timeline = TimelineDigest::default();
     let (mut count, mut unplanned) = (0, 0u64);
-    while let Some(step) = original.next()? {
+    while let Some(step) = ahead.next(original)? {
         let (number, frame) = match step {
             Step::Frame(number, frame) => (number, Some(frame)),
             Step::LeftOut(number) => (number, None),
@@ -173,7 +190,8 @@ fn render_all(
                     unplanned += u64::from(!planned);
                     renderer.blank(size, format)
                 } else {
-                    let masks = masks(hidden.hidden_at(number));
+                    let mut masks = masks(hidden.hidden_at(number));
+                    masks.extend(ahead.masks_at(number));
                     // What nothing is drawn on goes as it was decoded.
                     let picture = if masks.is_empty() { picture } else { original.own(picture) };
                     renderer.render(picture, &masks)

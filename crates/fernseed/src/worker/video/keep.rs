@@ -7,7 +7,7 @@
 
 use super::renew::{refuse, start_over};
 use super::scan::Scanned;
-use super::{apply, failure};
+use super::{Plans, apply, failure};
 use crate::protocol::{Failure, OutputFormat, Phase, VIDEO_QUALITY};
 use crate::worker::probe::Work;
 use crate::worker::still::masks;
@@ -46,7 +46,7 @@ pub(in crate::worker) fn keep_untouched(
         }
         Err(Refusal::Because(why)) => {
             note(work, format!("Everything was encoded anew: {why}."))?;
-            apply(work, plan, file, out, None)
+            apply(work, (plan, Plans::Own), file, out, None)
         }
         Err(Refusal::Failed(failure)) => Err(failure),
     }

@@ -36,6 +36,15 @@ pub(super) enum Step {
     LeftOut(u64),
 }
 
+impl Step {
+    /// The frame's number.
+    pub(super) const fn number(&self) -> u64 {
+        match self {
+            Self::Frame(number, _) | Self::LeftOut(number) => *number,
+        }
+    }
+}
+
 impl Original {
     /// The frames of `file` as `shown` would deliver them. Where `renewal`
     /// carries some over from the output before, those are left out, as far
