@@ -29,8 +29,8 @@ use std::collections::VecDeque;
 const CROWD: usize = 32;
 /// Frames that wait to be written while those after them are looked at ...
 const WAITING: usize = 8;
-/// ... and the bytes that they may take, which are eight frames of full HD.
-const WAITING_BYTES: usize = 25 << 20;
+/// ... and the bytes that they may take: four frames of full HD.
+const WAITING_BYTES: usize = 13 << 20;
 /// Growth of a cover up to its first and last frame, as a share of its side:
 /// what is seen in one frame may move.
 const GROWTH: f32 = 0.25;
@@ -50,7 +50,8 @@ pub(super) fn as_written(
     look: VideoLook,
     hidden: &[Mask],
 ) -> Result<Vec<Detection>, Failure> {
-    let finder = work.finder.with_threads(work.output.threads.max(1));
+    // A second thread would need as much working memory again.
+    let finder = work.finder.with_threads(1);
     let rendered = Renderer::new(work.policy).render(picture.clone(), hidden);
     let found = finder.look_at_frame(rendered.get(), look, settings(work.policy.threshold).floor);
     let found = found.map_err(|e| Failure::new(FailureKind::Internal, e.to_string()))?;
