@@ -147,6 +147,11 @@ pub struct Decision {
     pub by: DecidedBy,
 }
 
+impl Decision {
+    /// The program's: it hides, and leaves nothing visible.
+    pub const PROGRAM: Self = Self { action: Action::Hide, by: DecidedBy::Program };
+}
+
 /// Why a redaction is in the plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -370,11 +375,19 @@ impl Plan {
             .collect()
     }
 
+    /// The highest id of a redaction and the highest number of a subject; 0
+    /// where there is none.
+    #[must_use]
+    pub fn last_numbers(&self) -> (u32, u32) {
+        let id = self.redactions.iter().map(|r| r.id).max();
+        let subject = self.redactions.iter().filter_map(|r| r.subject).max();
+        (id.unwrap_or(0), subject.unwrap_or(0))
+    }
+
     /// Adds redactions under new ids and new numbers of subjects, for instance
     /// for people that the audit still saw.
     pub fn extend(&mut self, more: Vec<Redaction>) {
-        let mut next = self.redactions.iter().map(|r| r.id).max().unwrap_or(0);
-        let subjects = self.redactions.iter().filter_map(|r| r.subject).max().unwrap_or(0);
+        let (mut next, subjects) = self.last_numbers();
         for mut redaction in more {
             next = next.saturating_add(1);
             redaction.id = next;
@@ -418,7 +431,7 @@ mod tests {
                 id: 1,
                 subject: None,
                 label: Label::Face,
-                decision: Decision { action: Action::Hide, by: DecidedBy::Program },
+                decision: Decision::PROGRAM,
                 evidence: None,
                 keyframes,
             }],

@@ -6,9 +6,19 @@
 mod common;
 
 use common::Bench;
+use common::bench::program;
+use common::workers::{undestroyed, whole_file};
+use fernseed::host::interrupt::Interrupt;
+use fernseed::host::job::limits;
+use fernseed::host::workers::{Silent, Workers};
+use fernseed::protocol::{Role, Task};
+use fernseed_core::policy::Policy;
+use fernseed_sandbox::Level;
 use fernseed_testkit::composite::{Clip, Half, Material, Sources, write};
 use fernseed_testkit::exposure::{PixelCover, Summary, measure};
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::process::Command;
 
 /// Entry and exit, turning away, cuts, five frames only, shaking, a pole.
@@ -59,15 +69,18 @@ fn an_unredacted_clip_is_exposed() {
     assert_eq!(got.never_found, 1);
 }
 
+/// What is cut out of the photo for a crowd: the head alone.
+const HEAD: &str = "crop=130:160:160:30,scale=96:118,pad=136:168:20:25:gray";
+/// With a flag and patches, in which networks see faces at times.
+const AND_PATCHES: &str = "crop=160:210:150:20,scale=128:168";
+
 /// A crowd of forty, each of them the same, for so many frames, with a tone.
-fn crowd(bench: &Bench, frames: u32) -> bool {
+fn crowd(bench: &Bench, part: &str, frames: u32) -> bool {
     let Some(photo) = fernseed_testkit::demo_media("astronaut.png") else {
         println!("skipped: no demo media (make demo-media)");
         return false;
     };
-    // Heads alone: among forty patches and flags networks see faces.
-    let head = "crop=130:160:160:30,scale=96:118,pad=136:168:20:25:gray";
-    let picture = format!("{head},tile=8x5,setpts=N/25/TB,format=yuv420p");
+    let picture = format!("{part},tile=8x5,setpts=N/25/TB,format=yuv420p");
     let made = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-loop", "1", "-i"])
         .arg(photo)
@@ -89,7 +102,7 @@ fn crowd(bench: &Bench, frames: u32) -> bool {
 fn a_crowd_is_hidden_in_every_frame() {
     for frames in [1, 3, 30] {
         let bench = Bench::new();
-        if !crowd(&bench, frames) {
+        if !crowd(&bench, HEAD, frames) {
             return;
         }
         let run = bench.fernseed("redact crowd.mp4 --audio keep --json").expect(0);
@@ -103,4 +116,31 @@ fn a_crowd_is_hidden_in_every_frame() {
         let numbers: BTreeSet<u64> = hidden.iter().filter_map(|h| h["id"].as_u64()).collect();
         assert_eq!(numbers.len(), hidden.len(), "each redaction has its number");
     }
+}
+
+/// Whom the second pass sees just before writing is in the plan it tells, and
+/// destroyed in what it writes.
+#[test]
+fn who_is_seen_before_writing_is_told_of_and_hidden() {
+    let bench = Bench::new();
+    if !crowd(&bench, AND_PATCHES, 30) {
+        return;
+    }
+    let workers = Workers::start_program(program(), Interrupt::default(), Level::B).unwrap();
+    let (input, finished) = (bench.path("crowd.mp4"), bench.path("out.mp4"));
+    let source = File::open(&input).unwrap();
+    let out = File::options().read(true).write(true).create_new(true).open(&finished).unwrap();
+    let (policy, output) = (Policy::default(), whole_file());
+    let run = |role, files: &[_], task| {
+        workers.run(role, files, task, limits(), &mut Silent).unwrap().plan.unwrap()
+    };
+    let scan = Task::Scan { policy: policy.clone(), output: output.clone() };
+    let scanned = run(Role::Scan, &[source.as_fd()], scan);
+    let redact = Task::Redact { policy, output };
+    let plan = run(Role::Redact, &[source.as_fd(), out.as_fd()], redact);
+    let (first_pass, more) = plan.redactions.split_at(scanned.redactions.len());
+    assert_eq!(first_pass, scanned.redactions);
+    // From the first frame up to the next look, half a second later.
+    assert!(more.iter().any(|r| r.span() == Some((0, 13))), "{more:?}");
+    assert!(undestroyed(&workers, &plan, &finished, None).is_empty());
 }

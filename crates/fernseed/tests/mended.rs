@@ -6,17 +6,16 @@ mod common;
 
 use common::Bench;
 use common::bench::program;
+use common::workers::{undestroyed, whole_file};
 use fernseed::host::interrupt::Interrupt;
-use fernseed::host::job::{AUDIT_THRESHOLD, limits};
-use fernseed::host::workers::{Listener, Silent, Workers};
+use fernseed::host::job::limits;
+use fernseed::host::workers::{Listener, Workers};
 use fernseed::protocol::{OutputOptions, Phase, Role, Task};
-use fernseed_core::finding::FindingCode;
-use fernseed_core::plan::{FrameSpan, KeptSpan, Plan};
+use fernseed_core::plan::{FrameSpan, Plan};
 use fernseed_sandbox::Level;
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Frames of the clip, in groups of 100 in our outputs.
@@ -51,25 +50,6 @@ fn apply(bench: &Bench, plan: &Plan, name: &str) -> PathBuf {
     bench.path(&format!("{name}.mp4"))
 }
 
-/// Frames in which `finished` is found not to show what the plan says, by an
-/// audit that is told that `earlier` was audited, and that only frames up to
-/// the tenth have changed since.
-fn audit(workers: &Workers, plan: &Plan, finished: &Path, earlier: Option<&Path>) -> BTreeSet<u64> {
-    let open = |path: &Path| File::open(path).unwrap();
-    let files: Vec<File> = std::iter::once(finished).chain(earlier).map(open).collect();
-    let handles: Vec<_> = files.iter().map(AsFd::as_fd).collect();
-    let task = Task::Audit {
-        plan: Some(plan.clone()),
-        with_original: false,
-        threshold: plan.policy.threshold * AUDIT_THRESHOLD,
-        threads: 2,
-        mended: earlier.map(|_| vec![FrameSpan { first: 0, last: 10 }]),
-    };
-    let said = workers.run(Role::Audit, &handles, task, limits(), &mut Silent).unwrap();
-    let bad = said.findings.iter().filter(|f| f.code == FindingCode::RegionNotDestroyed);
-    bad.filter_map(|f| f.place.first_frame).collect()
-}
-
 #[test]
 fn only_the_same_coded_pictures_are_spared_a_second_look() {
     let bench = Bench::new();
@@ -90,16 +70,16 @@ fn only_the_same_coded_pictures_are_spared_a_second_look() {
     let bad = apply(&bench, &short, "bad");
 
     let workers = Workers::start_program(program(), Interrupt::default(), Level::B).unwrap();
-    assert!(audit(&workers, &plan, &good, None).is_empty());
-    assert!(audit(&workers, &plan, &good, Some(&good)).is_empty());
+    assert!(undestroyed(&workers, &plan, &good, None).is_empty());
+    assert!(undestroyed(&workers, &plan, &good, Some(&good)).is_empty());
     // Whatever whoever repaired it has carried over: it is not the same.
-    let found = audit(&workers, &plan, &bad, Some(&good));
+    let found = undestroyed(&workers, &plan, &bad, Some(&good));
     assert!(!found.is_empty() && found.iter().all(|&frame| frame >= 200), "{found:?}");
-    assert_eq!(found, audit(&workers, &plan, &bad, None));
+    assert_eq!(found, undestroyed(&workers, &plan, &bad, None));
     // What the host says was audited is not decoded again, if it is the same.
-    assert!(audit(&workers, &plan, &bad, Some(&bad)).is_empty());
+    assert!(undestroyed(&workers, &plan, &bad, Some(&bad)).is_empty());
     // An earlier output that is none is no help.
-    assert_eq!(found, audit(&workers, &plan, &bad, Some(&bench.path("plan.json"))));
+    assert_eq!(found, undestroyed(&workers, &plan, &bad, Some(&bench.path("plan.json"))));
 }
 
 #[test]
@@ -124,22 +104,14 @@ fn a_repair_is_the_same_whatever_of_the_original_is_decoded() {
             File::options().read(true).write(true).create_new(true).open(&out).unwrap(),
             File::open(&before).unwrap(),
         ];
-        let output = OutputOptions {
-            format: None,
-            quality: None,
-            span: KeptSpan::default(),
-            threads: 2,
-            every_frame: false,
-            one_decoder,
-            keep_untouched: false,
-        };
+        let output = OutputOptions { one_decoder, ..whole_file() };
         let repair = Some(vec![FrameSpan { first: 0, last: 150 }]);
         let task = Task::Apply { plan: plan.clone(), output, repair };
         let handles: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         let told = &mut Counted::default();
         workers.run(Role::Apply, &handles, task, limits(), told).unwrap();
         assert_eq!(told.0, FRAMES);
-        assert!(audit(&workers, &plan, &out, None).is_empty());
+        assert!(undestroyed(&workers, &plan, &out, None).is_empty());
         std::fs::read(out).unwrap()
     };
     // Everything is decoded where one decoder is wanted; else the original's

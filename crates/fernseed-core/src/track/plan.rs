@@ -4,7 +4,7 @@ mod extent;
 
 use super::{Stray, Track};
 use crate::geometry::{Rect, Size};
-use crate::plan::{Action, DecidedBy, Decision, Evidence, Keyframe, Redaction};
+use crate::plan::{Decision, Evidence, Keyframe, Redaction};
 use crate::policy::Policy;
 use extent::{beyond_border, extents};
 use std::collections::BTreeMap;
@@ -124,7 +124,7 @@ impl Planner {
                 id: 0,
                 subject: Some(track.subject),
                 label: track.label,
-                decision: Decision { action: Action::Hide, by: DecidedBy::Program },
+                decision: Decision::PROGRAM,
                 evidence: Some(evidence.clone()),
                 keyframes: thinned(piece),
             };

@@ -12,7 +12,7 @@ use crate::protocol::{
 use crate::report::{Dropped, FailureReport, FileReport, Hidden, Status};
 use crate::words;
 use fernseed_core::finding::{Finding, FindingCode, Severity, Verdict};
-use fernseed_core::plan::{Action, DecidedBy, Decision, MediaKind, Plan, Redaction};
+use fernseed_core::plan::{Action, Decision, MediaKind, Plan, Redaction};
 use fernseed_core::policy::{AudioPolicy, Policy};
 use fernseed_sandbox::WorkerLimits;
 use std::fs::File;
@@ -449,8 +449,7 @@ fn take_plan(said: &mut Said, policy: &Policy) -> Result<Plan, Stop> {
 /// Refuses redactions of a worker that pretend to be a person's, or that
 /// leave something visible.
 fn check_authorship(redactions: &[Redaction]) -> Result<(), WorkerError> {
-    let program = Decision { action: Action::Hide, by: DecidedBy::Program };
-    if redactions.iter().all(|r| r.decision == program) {
+    if redactions.iter().all(|r| r.decision == Decision::PROGRAM) {
         return Ok(());
     }
     Err(WorkerError::Misbehaved("pretended that a person had decided".to_owned()))

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use fernseed_core::Rect;
     use fernseed_core::detect::Label;
-    use fernseed_core::plan::{Action, DecidedBy, Decision, Keyframe};
+    use fernseed_core::plan::{Decision, Keyframe};
 
     fn redaction(id: u32, keyframes: u64) -> Redaction {
         let rect = Rect::new(0.0, 0.0, 9.0, 9.0);
@@ -138,7 +138,7 @@ mod tests {
             id,
             subject: Some(id),
             label: Label::Face,
-            decision: Decision { action: Action::Hide, by: DecidedBy::Program },
+            decision: Decision::PROGRAM,
             evidence: None,
             keyframes: (0..keyframes).map(|frame| Keyframe { frame, rect }).collect(),
         }

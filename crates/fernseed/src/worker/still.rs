@@ -5,8 +5,8 @@ use super::residual::visible;
 use crate::protocol::{Failure, FailureKind, OutputFormat, PHOTO_QUALITY, Phase};
 use fernseed_core::detect::{Detection, Effort};
 use fernseed_core::plan::{
-    Action, DecidedBy, Decision, Evidence, KeptSpan, Keyframe, MediaKind, PLAN_VERSION, Plan,
-    Redaction, SourceSummary, TimelineDigest,
+    Decision, Evidence, KeptSpan, Keyframe, MediaKind, PLAN_VERSION, Plan, Redaction,
+    SourceSummary, TimelineDigest,
 };
 use fernseed_core::policy::Policy;
 use fernseed_core::render::{Mask, Redacted, Renderer};
@@ -145,7 +145,7 @@ pub(super) fn redactions(found: &[Detection], policy: &Policy, frame: u64) -> Ve
             id: 0,
             subject: None,
             label: d.label,
-            decision: Decision { action: Action::Hide, by: DecidedBy::Program },
+            decision: Decision::PROGRAM,
             evidence: Some(Evidence {
                 detectors: vec![d.source],
                 confidence: d.confidence,

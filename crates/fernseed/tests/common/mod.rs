@@ -17,5 +17,6 @@ pub(crate) mod bench;
 pub(crate) mod judge;
 pub(crate) mod media;
 pub(crate) mod patience;
+pub(crate) mod workers;
 
 pub(crate) use bench::Bench;

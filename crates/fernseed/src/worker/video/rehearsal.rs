@@ -16,9 +16,7 @@ use crate::worker::residual::visible;
 use crate::worker::still::masks;
 use fernseed_core::Picture;
 use fernseed_core::detect::Detection;
-use fernseed_core::plan::{
-    Action, DecidedBy, Decision, Evidence, Keyframe, Plan, Playhead, Redaction,
-};
+use fernseed_core::plan::{Decision, Evidence, Keyframe, Plan, Playhead, Redaction};
 use fernseed_core::render::{Mask, Renderer};
 use fernseed_core::track::plan::covered_rect;
 use fernseed_core::track::{Sighting, Track, TrackSettings, Tracker};
@@ -146,8 +144,6 @@ struct Rehearsal<'a> {
 
 impl<'a> Rehearsal<'a> {
     fn new(look: &'a Look<'a>, plan: &'a Plan, rate: Option<(u32, u32)>) -> Self {
-        let number = plan.redactions.iter().map(|r| r.id).max().unwrap_or(0);
-        let subject = plan.redactions.iter().filter_map(|r| r.subject).max().unwrap_or(0);
         Self {
             look,
             plan,
@@ -155,7 +151,7 @@ impl<'a> Rehearsal<'a> {
             cadence: Cadence::new(AUDITING, None),
             step: u64::from(AUDITING.whole.step(rate)),
             last: plan.source.frames.saturating_sub(1),
-            numbers: (number, subject),
+            numbers: plan.last_numbers(),
             seen: Vec::new(),
         }
     }
@@ -205,7 +201,7 @@ impl<'a> Rehearsal<'a> {
             id: self.numbers.0,
             subject: Some(self.numbers.1),
             label: track.label,
-            decision: Decision { action: Action::Hide, by: DecidedBy::Program },
+            decision: Decision::PROGRAM,
             evidence: Some(Evidence {
                 detectors: track.detectors.clone(),
                 confidence: track.confidence,
@@ -220,9 +216,14 @@ impl<'a> Rehearsal<'a> {
     /// Of those who were seen, the covers in a frame that go on for at least
     /// `more` frames.
     fn masks_at(&self, frame: u64, more: u64) -> Vec<Mask> {
-        let going_on = |r: &&Redaction| r.span().is_some_and(|(_, last)| last >= frame + more);
-        let recent = self.seen.iter().filter(going_on);
-        recent.filter_map(|r| Some(Mask { track: r.id, rect: r.rect_at(frame)? })).collect()
+        // They end in the order in which they were seen: a crowd's of hours are
+        // not gone through for every frame.
+        let over = |r: &Redaction| r.span().is_none_or(|(_, last)| last < frame + more);
+        let going_on = &self.seen[self.seen.partition_point(over)..];
+        going_on
+            .iter()
+            .filter_map(|r| Some(Mask { track: r.id, rect: r.rect_at(frame)? }))
+            .collect()
     }
 }
 
@@ -244,7 +245,7 @@ mod tests {
             id,
             subject: Some(id),
             label: Label::Face,
-            decision: Decision { action: Action::Hide, by: DecidedBy::Program },
+            decision: Decision::PROGRAM,
             evidence: None,
             keyframes: [0, 70]
                 .map(|frame| Keyframe { frame, rect: Rect::new(0.0, 0.0, 4.0, 4.0) })
