@@ -20,6 +20,11 @@ const OFF_SHARE: f32 = 0.01;
 const ROUGHNESS: f32 = 4.0;
 /// Pixels at the rim that coding may have mixed with the outside.
 const RIM: f32 = 3.0;
+/// The same of colour, and the sides of what must be left of it to be judged. It
+/// has half the size, and the smallest block of it that H.264 transforms is four
+/// samples wide, eight pixels: what a saturated fill meets there is mixed with
+/// it. In smaller regions brightness tells of a face.
+const COLOUR_RIM: f32 = 8.0;
 
 /// What was measured inside one mask.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,10 +55,12 @@ fn check(picture: &Picture, mask: &Mask, all: &[Mask], policy: &Policy) -> MaskC
     let mut worst = 0.0f32;
     let mut destroyed = true;
     for channel in channels {
-        // Chroma is half the size, so its rim is twice as wide in pixels.
-        let shrink = if channel.shift == 1 { mask.rect.padded(-2.0 * RIM) } else { inner };
-        if !shrink.is_proper() {
-            continue;
+        let mut shrink = inner;
+        if channel.shift == 1 {
+            shrink = mask.rect.padded(-COLOUR_RIM);
+            if shrink.width().min(shrink.height()) < COLOUR_RIM {
+                continue;
+            }
         }
         let (deviation, fine) = match policy.treatment {
             Treatment::Solid => flatness(picture, channel, shrink, policy),

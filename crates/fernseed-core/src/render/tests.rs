@@ -144,6 +144,26 @@ fn no_picture_of_a_mosaic_depends_on_single_pixels() {
     assert_eq!(Renderer::new(&policy).render(a, &masks), Renderer::new(&policy).render(b, &masks));
 }
 
+/// Seen with a green fill in a crowd: coding moved the colour of a cover of 17 by
+/// 20 pixels by nine steps, and the output was refused.
+#[test]
+fn colour_that_coding_mixes_in_at_the_rim_refutes_nothing() {
+    let format = PixelFormat::Yuv420(YuvColour::BT709);
+    let policy = Policy { fill: [0, 255, 0], ..policy(Treatment::Solid, Shape::Ellipse) };
+    // By so much the samples of a plane under the mask are off.
+    let checked = |side: f32, plane: usize, by: u8| {
+        let masks = [Mask { track: 1, rect: Rect::centred(48.0, 48.0, 0.85 * side, side) }];
+        let mut picture = Picture::filled(Size::new(96, 96), format, policy.fill);
+        picture.planes_mut()[plane].data.iter_mut().for_each(|value| *value = value.abs_diff(by));
+        check::masks(&picture, &masks, &policy)[0].destroyed
+    };
+    assert!(checked(20.0, 2, 12));
+    // Brightness tells at once, and colour in larger covers.
+    assert!(!checked(20.0, 0, 12));
+    assert!(!checked(40.0, 1, 12) && !checked(40.0, 2, 12));
+    assert!(checked(40.0, 2, 3));
+}
+
 #[test]
 fn the_check_tells_destroyed_from_visible() {
     let size = Size::new(80, 80);
