@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 
 /// Frames of the past that are kept: about a second, some 20 MB of full HD.
 const KEPT: usize = 32;
-/// Seconds for which somebody is followed beyond a sight.
-const FURTHEST: f64 = 1.5;
+/// Seconds for which somebody is followed beyond a sight: for as long as their
+/// chain waits for the next one.
+const FURTHEST: f64 = 2.0;
 /// Share of the last motion in the motion that is expected next.
 const FRESH_MOTION: f32 = 0.6;
 /// Seconds after which who was not made out any more counts as lost.
