@@ -85,6 +85,10 @@ pub struct FileReport {
     /// the user asked for names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    /// SHA-256 of the output file, if there is one, in hexadecimal digits: tells
+    /// which file this is about, and whether it still is what was audited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_sha256: Option<String>,
     /// What became of it.
     pub status: Status,
     /// What the findings add up to.

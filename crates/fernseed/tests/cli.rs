@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{Bench, media};
+use common::{Bench, judge, media};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -259,6 +259,10 @@ fn json_lines_and_reports_keep_to_the_schema() {
     assert_eq!(report["exit_code"], 0);
     assert_eq!(report["files"][0]["status"], "published");
     assert!(!report["files"][0]["hidden"].as_array().unwrap().is_empty());
+    // No name, but what tells whose entry it is.
+    assert!(!report.to_string().contains("photo"), "{report}");
+    let digest = judge::sha256(&bench.path("photo.redacted.jpg"));
+    assert_eq!(report["files"][0]["output_sha256"], digest.as_str());
     let level = &report["files"][0]["sandbox"];
     assert_eq!(level["seccomp"], true, "{level}");
     assert_eq!(report["models"][0]["sha256"].as_str().map(str::len), Some(64));

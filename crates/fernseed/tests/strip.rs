@@ -67,6 +67,7 @@ fn metadata_goes_and_the_picture_stays() {
         assert_keeps_to("report", Some("FileReport"), &line);
         let output = name.replace("photo.", "photo.stripped.");
         assert_eq!(line["output"], output.as_str());
+        assert_eq!(line["output_sha256"], judge::sha256(&bench.path(&output)).as_str());
         assert_eq!((&line["status"], &line["verdict"]), (&json!("published"), &json!("clean")));
         assert_eq!(line["stripped"]["bit_exact"], true);
         assert!(!line["stripped"]["checked"].as_array().unwrap().is_empty());
@@ -111,11 +112,13 @@ fn in_place_replaces_only_after_the_audit() {
     assert_eq!(bench.names().len(), 4, "{:?}", bench.names());
 
     bench.write("second.jpg", &before);
-    let run = bench.fernseed("strip second.jpg --in-place").expect(0);
+    let run = bench.fernseed("strip second.jpg --in-place --report report.json").expect(0);
     assert!(run.err.contains("no backup"), "{}", run.err);
     assert!(run.out.contains("replaced"), "{}", run.out);
     assert_no_canary(&bench.read("second.jpg"), "second.jpg");
-    assert_eq!(bench.names().len(), 5, "{:?}", bench.names());
+    let digest = judge::sha256(&bench.path("second.jpg"));
+    assert_eq!(bench.json("report.json")["files"][0]["output_sha256"], digest.as_str());
+    assert_eq!(bench.names().len(), 6, "{:?}", bench.names());
 
     // A link is not the file it stands for.
     std::os::unix::fs::symlink("photo.original.jpg", bench.path("link.jpg")).unwrap();
@@ -144,8 +147,10 @@ fn names_and_places_of_outputs() {
         assert_eq!((stem.len(), extension), (8, "jpg"), "{name}");
         assert!(stem.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{name}");
     }
-    let line = bench.fernseed("redact photo.jpg --rename --json").expect(0).json().remove(0);
+    let run = bench.fernseed("redact photo.jpg --rename --json --report report.json").expect(0);
+    let line = run.json().remove(0);
     let name = line["output"].as_str().unwrap();
+    assert_eq!(bench.json("report.json")["files"][0]["output"], name, "it says nothing");
     assert!(name.len() == 12 && !name.contains("photo") && bench.names().contains(name), "{name}");
 
     let run = bench.fernseed("strip photo.jpg -o other.png").expect(3);

@@ -89,7 +89,7 @@ pub(crate) fn redact(args: &RedactArgs, out: &Terminal) -> Result<Exit, Problem>
         }
         exit = exit.max(Exit::Input);
     }
-    write_report(&args.output, &settings.policy, done, exit, out)?;
+    write_report(&args.output, args.rename, &settings.policy, done, exit, out)?;
     Ok(exit)
 }
 
@@ -150,7 +150,7 @@ pub(crate) fn apply(args: &ApplyArgs, out: &Terminal) -> Result<Exit, Problem> {
     let done = batch::run(&workers, &inputs, Some(&plan), &settings, 1, &bars);
     bars.clear();
     let exit = end(&done, Exit::Clean, true, &workers);
-    write_report(&args.output, &settings.policy, done, exit, out)?;
+    write_report(&args.output, false, &settings.policy, done, exit, out)?;
     Ok(exit)
 }
 
@@ -289,8 +289,11 @@ pub(crate) fn jobs(asked: Option<usize>, files: usize) -> usize {
     asked.unwrap_or_else(cores).clamp(1, MAX_JOBS).min(files.max(1))
 }
 
+/// Writes the report, if one is asked for. Names of outputs are in it where they
+/// say nothing (`random`) or the user chose them.
 fn write_report(
     args: &OutputArgs,
+    random: bool,
     policy: &Policy,
     done: Vec<Finished>,
     exit: Exit,
@@ -298,7 +301,7 @@ fn write_report(
 ) -> Result<(), Problem> {
     let Some(path): Option<&PathBuf> = args.report.as_ref() else { return Ok(()) };
     let named_by_user = args.output.as_deref().and_then(named_format).is_some();
-    let names = args.report_names || named_by_user;
+    let names = args.report_names || random || named_by_user;
     let files = done.into_iter().map(|f| f.report).collect();
     write_report_of(path, names, models(), Some(policy.clone()), files, exit, out)
 }

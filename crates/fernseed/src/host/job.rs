@@ -271,9 +271,11 @@ fn finish(
         _ if nothing => (published, Status::NothingFound),
         _ => (published, Status::Published),
     };
+    let digest = pending.sha256()?;
     let outgoing = Outgoing { format, made: pending.made()?, empty: nothing };
     listener.publishing(&outgoing).map_err(PublishError::Ledger)?;
     pending.publish(&name)?;
+    report.output_sha256 = Some(digest);
     report.output = Some(name.to_string_lossy().into_owned());
     report.status = status;
     Ok(())
@@ -464,6 +466,7 @@ fn blank_report() -> FileReport {
     FileReport {
         input: None,
         output: None,
+        output_sha256: None,
         status: Status::Failed,
         verdict: Verdict::Failed,
         kind: None,

@@ -9,6 +9,7 @@
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use rustix::io::Errno;
+use sha2::{Digest, Sha256};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
@@ -143,6 +144,19 @@ impl PendingOutput {
         use std::os::unix::fs::MetadataExt;
         let meta = self.file.metadata().map_err(|e| self.failed(&self.folder, e))?;
         Ok(Made { inode: meta.ino(), bytes: meta.len() })
+    }
+
+    /// SHA-256 (FIPS 180-4) of what the file holds now, in small hexadecimal digits:
+    /// what ties an entry of a report to its file when no name does.
+    ///
+    /// # Errors
+    /// [`PublishError::Io`] if it cannot be read.
+    pub fn sha256(&self) -> Result<String, PublishError> {
+        let mut digest = Sha256::new();
+        self.reopen_read_only()
+            .and_then(|mut file| io::copy(&mut file, &mut digest))
+            .map_err(|e| self.failed(&self.folder, e))?;
+        Ok(format!("{:x}", digest.finalize()))
     }
 
     /// Writes everything to the disk.

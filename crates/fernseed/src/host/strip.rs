@@ -141,7 +141,9 @@ fn publish(
     report: &mut FileReport,
     status: Status,
 ) -> Result<(), Stop> {
+    let digest = pending.sha256()?;
     pending.publish(&name)?;
+    report.output_sha256 = Some(digest);
     report.output = Some(name.to_string_lossy().into_owned());
     report.status = status;
     Ok(())
@@ -157,7 +159,9 @@ fn replace(
 ) -> Result<(), Stop> {
     let name = input.path.file_name().unwrap_or_default();
     let backup = backup.then(|| backup_name(&input.path));
+    let digest = pending.sha256()?;
     let done = pending.replace(name, identity, backup.as_deref())?;
+    report.output_sha256 = Some(digest);
     if done.linked_elsewhere {
         report.findings.push(Finding::new(
             FindingCode::Note,

@@ -57,6 +57,13 @@ impl Rgb {
     }
 }
 
+/// SHA-256 of a file, by coreutils.
+#[track_caller]
+pub(crate) fn sha256(path: &Path) -> String {
+    let out = quietly(Command::new("sha256sum").arg(path));
+    String::from_utf8_lossy(&out[..64.min(out.len())]).into_owned()
+}
+
 /// Runs a program that must succeed and say nothing on standard error.
 #[track_caller]
 fn quietly(command: &mut Command) -> Vec<u8> {
