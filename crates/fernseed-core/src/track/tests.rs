@@ -370,6 +370,16 @@ fn whoever_nobody_sees_is_followed_both_ways() {
 }
 
 #[test]
+fn whoever_nobody_sees_is_followed_for_as_long_as_they_may_come_back() {
+    // Seen in the first frames only; two seconds are fifty.
+    let x = |f: u64| 300.0 + 130.0 * (f as f32 / 9.0).sin();
+    let tracks = followed(x, |f| f <= 4, |_| true);
+    for f in 0..=54 {
+        assert!(covers(&tracks, f, x(f)), "frame {f}");
+    }
+}
+
+#[test]
 fn who_moves_fast_is_lost_only_if_nothing_followed_them() {
     let x = |f: u64| 40.0 + 10.0 * f as f32;
     let lost = |shown: bool| -> usize {
