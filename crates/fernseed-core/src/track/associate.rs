@@ -145,7 +145,8 @@ impl Associator {
         self.past.push(frame, seconds, luma);
         for chain in &mut self.open {
             if chain.evidence.suffices(&self.settings) {
-                chain.paths.go_on(&chain.links, &self.past);
+                // For as long as the chain waits for the next sight.
+                chain.paths.go_on(&chain.links, &self.past, self.settings.max_gap);
             }
         }
     }

@@ -8,9 +8,6 @@ use std::collections::VecDeque;
 
 /// Frames of the past that are kept: about a second, some 20 MB of full HD.
 const KEPT: usize = 32;
-/// Seconds for which somebody is followed beyond a sight: for as long as their
-/// chain waits for the next one.
-const FURTHEST: f64 = 2.0;
 /// Share of the last motion in the motion that is expected next.
 const FRESH_MOTION: f32 = 0.6;
 /// Seconds after which who was not made out any more counts as lost.
@@ -138,8 +135,9 @@ impl Past {
         self.frames.binary_search_by_key(&frame, |f| f.frame).ok()
     }
 
-    /// The way back from sight `at`, at most to the sight before.
-    fn back(&self, links: &[Link], at: usize) -> Option<Path> {
+    /// The way back from sight `at`, for `furthest` seconds, at most to the sight
+    /// before.
+    fn back(&self, links: &[Link], at: usize, furthest: f64) -> Option<Path> {
         let (link, before) = (links.get(at)?, at.checked_sub(1).and_then(|i| links.get(i)));
         let start = self.find(link.frame)?;
         // The motion just after, which tells where they come from.
@@ -149,7 +147,7 @@ impl Past {
         for i in (0..start).rev() {
             let to = &self.frames[i];
             let over = before.is_some_and(|b| to.frame <= b.frame);
-            if over || link.seconds - to.seconds > FURTHEST || !walker.go(self, i, &mut steps) {
+            if over || link.seconds - to.seconds > furthest || !walker.go(self, i, &mut steps) {
                 break;
             }
         }
@@ -162,20 +160,21 @@ impl Past {
 impl Paths {
     /// Goes on to the latest frame of `past`. Called for every frame that
     /// was decoded, from the first on in which the sights are evidence of
-    /// somebody.
-    pub(super) fn go_on(&mut self, links: &[Link], past: &Past) {
+    /// somebody. They are followed for `furthest` seconds beyond a sight.
+    pub(super) fn go_on(&mut self, links: &[Link], past: &Past, furthest: f64) {
         let (Some(last), Some(now)) = (links.last(), past.frames.back()) else { return };
         if last.frame == now.frame {
             if let Some(path) = self.all.last_mut() {
                 path.steps.shrink_to_fit();
             }
-            self.all.extend((self.traced..links.len()).filter_map(|i| past.back(links, i)));
+            self.all
+                .extend((self.traced..links.len()).filter_map(|i| past.back(links, i, furthest)));
             self.traced = links.len();
             self.head = Some(Walker::at(last, velocity(links)));
             return;
         }
         let Some(mut head) = self.head.take() else { return };
-        if now.seconds - last.seconds > FURTHEST {
+        if now.seconds - last.seconds > furthest {
             return;
         }
         let (link, mut steps) = (links.len() - 1, Vec::new());
